@@ -1,0 +1,384 @@
+"""Every error is a class with its own exit code and a message in both languages.
+
+A message says what happened, where, and what to do next. Fields in braces are the keyword arguments given when raised:
+
+    raise InfobaseNotFound(place="/srv/crm")
+
+`tests/test_errors.py` fails when a class lacks a text, a unique exit code, or a line in docs/errors.md.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from infobase.i18n import Bilingual, text
+
+
+class InfobaseError(Exception):
+    """The root of all errors the product raises on purpose."""
+
+    exit_code: ClassVar[int] = 1
+    ru: ClassVar[str] = "Ошибка: {detail}"
+    en: ClassVar[str] = "Error: {detail}"
+
+    def __init__(self, **fields: object) -> None:
+        self.fields = fields
+        super().__init__(fields)
+
+    def __str__(self) -> str:
+        template = text(ru=self.ru, en=self.en)
+        return template.format_map({name: str(value) for name, value in self.fields.items()})
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (_rebuild, (type(self), self.fields))
+
+
+def _rebuild(cls: type[InfobaseError], fields: dict[str, object]) -> InfobaseError:
+    return cls(**fields)
+
+
+# --- metadata and configuration (10..19) ---
+
+
+class ConfigurationInvalid(InfobaseError):
+    """`problems`: every fault found, each with file, line, key and what was expected."""
+
+    exit_code = 10
+    ru = "Конфигурация содержит ошибки ({count}):\n{listing}"
+    en = "The configuration has errors ({count}):\n{listing}"
+
+    def __init__(self, problems: list[Problem]) -> None:
+        self.problems = problems
+        super().__init__(count=len(problems), listing=_Listing(problems))
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (ConfigurationInvalid, (self.problems,))
+
+
+class _Listing:
+    """Renders the problems only when shown, in the language of that moment."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        self.problems = problems
+
+    def __str__(self) -> str:
+        return "\n".join(f"  {p}" for p in self.problems)
+
+
+class Problem:
+    """One fault in a configuration: `file`, `line` (1-based, 0 unknown), `key` (dotted), `message`, `expected`."""
+
+    def __init__(self, file: str, line: int, key: str, message: Bilingual, expected: Bilingual | str = "") -> None:
+        self.file, self.line, self.key, self.message, self.expected = file, line, key, message, expected
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}" if self.line else self.file
+        tail = f" ({text(ru='ожидается', en='expected')}: {self.expected})" if str(self.expected) else ""
+        return f"{place}: {self.key}: {self.message}{tail}"
+
+
+class ConfigurationUnreadable(InfobaseError):
+    exit_code = 11
+    ru = "Не удалось прочитать конфигурацию из {place}: {detail}. Укажите папку конфигурации или файл .cf этой программы."
+    en = "Cannot read a configuration from {place}: {detail}. Give a configuration folder or a .cf of this product."
+
+
+class ExpressionInvalid(InfobaseError):
+    exit_code = 12
+    ru = "Недопустимое выражение «{expression}»: {detail}"
+    en = "Invalid expression {expression!r}: {detail}"
+
+
+class UnknownProcedure(InfobaseError):
+    exit_code = 13
+    ru = "Именованная процедура «{name}» не зарегистрирована. Установите пакет, который её содержит."
+    en = "The named procedure {name!r} is not registered. Install the package that provides it."
+
+
+class UnknownObject(InfobaseError):
+    exit_code = 14
+    ru = "В конфигурации нет «{name}». {hint}"
+    en = "The configuration has no {name!r}. {hint}"
+
+
+class GenuineFile(InfobaseError):
+    """A real 1C:Enterprise file, recognised and kindly refused."""
+
+    exit_code = 15
+    ru = "{place} - файл настоящей 1С:Предприятия ({what}). Эта программа его не открывает; выгрузите данные средствами 1С."
+    en = "{place} is a genuine 1C:Enterprise file ({what}). This product does not open it; export the data with 1C."
+
+
+# --- connection and infobase (20..29) ---
+
+
+class ConnectionStringInvalid(InfobaseError):
+    exit_code = 20
+    ru = 'Строка соединения «{value}» не разобрана: {detail}. Примеры: File="C:\\base"; или Srvr="host";Ref="crm";'
+    en = 'Cannot parse the connection string {value!r}: {detail}. Examples: File="/srv/base"; or Srvr="host";Ref="crm";'
+
+
+class InfobaseNotFound(InfobaseError):
+    exit_code = 21
+    ru = "Информационная база не найдена: {place}. Проверьте путь или создайте базу командой create."
+    en = "Infobase not found: {place}. Check the path, or create one with `create`."
+
+
+class InfobaseExists(InfobaseError):
+    exit_code = 22
+    ru = "Здесь уже есть информационная база: {place}. Выберите другое место или удалите её командой drop."
+    en = "An infobase already exists here: {place}. Choose another place, or remove it with `drop`."
+
+
+class InfobaseBusy(InfobaseError):
+    exit_code = 23
+    ru = "Не удалось монопольно заблокировать информационную базу {place}: с ней работает {holder}. Завершите эти сеансы и повторите."
+    en = "Cannot lock the infobase {place} exclusively: in use by {holder}. End those sessions and try again."
+
+
+class InfobaseLockedExclusively(InfobaseError):
+    exit_code = 24
+    ru = "Информационная база {place} открыта монопольно: {holder}. Подождите или завершите этот сеанс."
+    en = "The infobase {place} is open in exclusive mode by {holder}. Wait, or end that session."
+
+
+class InfobaseDamaged(InfobaseError):
+    exit_code = 25
+    ru = "Информационная база {place} повреждена или неполна: {detail}. Выполните check; восстановите из резервной копии."
+    en = "The infobase {place} is damaged or incomplete: {detail}. Run `check`; restore from a backup."
+
+
+class InfobaseVersionUnsupported(InfobaseError):
+    exit_code = 26
+    ru = "{place}: формат {found} новее поддерживаемого {supported}. Обновите программу."
+    en = "{place}: format {found} is newer than the supported {supported}. Update the product."
+
+
+class EngineUnavailable(InfobaseError):
+    exit_code = 27
+    ru = "Хранилище недоступно ({place}): {detail}"
+    en = "The store is unavailable ({place}): {detail}"
+
+
+class CommitOutcomeUnknown(InfobaseError):
+    exit_code = 28
+    ru = "Связь с сервером потеряна во время фиксации транзакции: неизвестно, записаны ли данные. Проверьте и при необходимости повторите. {detail}"
+    en = "The connection was lost during COMMIT: it is unknown whether the data was saved. Check, and repeat if needed. {detail}"
+
+
+class SessionLimit(InfobaseError):
+    exit_code = 29
+    ru = "В файловом режиме могут работать не более {limit} пользователей; сейчас: {holder}. Перейдите на сервер (replicate)."
+    en = "File mode takes at most {limit} users; now: {holder}. Move to a server (`replicate`)."
+
+
+# --- locks, storage conditions (30..39) ---
+
+
+class LockTimeout(InfobaseError):
+    exit_code = 30
+    ru = "Конфликт блокировок при выполнении транзакции: превышено максимальное время ожидания предоставления блокировки ({seconds} с). Удерживает: {holder}"
+    en = "Lock conflict: the lock was not granted in {seconds} s. Held by: {holder}"
+
+
+class Deadlock(InfobaseError):
+    exit_code = 31
+    ru = "Взаимная блокировка транзакций; повторите операцию. {detail}"
+    en = "Transaction deadlock; repeat the operation. {detail}"
+
+
+class DiskFull(InfobaseError):
+    exit_code = 32
+    ru = "Нет места на диске ({place}): {detail}. Освободите место и повторите; прежнее состояние сохранено."
+    en = "No space left on the disk ({place}): {detail}. Free some space and repeat; the previous state is kept."
+
+
+class StorageFailure(InfobaseError):
+    """An I/O error: the engine closed the base and marked it for `check`."""
+
+    exit_code = 33
+    ru = "Ошибка ввода-вывода ({place}): {detail}. База закрыта; выполните check, прежде чем продолжить."
+    en = "I/O error ({place}): {detail}. The base is closed; run `check` before going on."
+
+
+class ReadOnlyTransaction(InfobaseError):
+    exit_code = 34
+    ru = "Запись в транзакции только для чтения. Откройте session.transaction()."
+    en = "A write inside a read-only transaction. Open session.transaction()."
+
+
+# --- objects, posting, query (40..59) ---
+
+
+class ValueInvalid(InfobaseError):
+    exit_code = 40
+    ru = "{field}: значение «{value}» не подходит: {detail}"
+    en = "{field}: the value {value!r} does not fit: {detail}"
+
+
+class RequiredFieldsEmpty(InfobaseError):
+    exit_code = 41
+    ru = "Не заполнены обязательные поля ({object}): {fields_listing}"
+    en = "Required fields are empty ({object}): {fields_listing}"
+
+
+class ObjectNotFound(InfobaseError):
+    exit_code = 42
+    ru = "Объект не найден: {object}"
+    en = "Object not found: {object}"
+
+
+class VersionConflict(InfobaseError):
+    exit_code = 43
+    ru = "Данные были изменены или удалены другим пользователем: {object}. Перечитайте объект и повторите."
+    en = "The data was changed or deleted by another user: {object}. Read it again and repeat."
+
+
+class NotUnique(InfobaseError):
+    exit_code = 44
+    ru = "Значение поля {field} не уникально: «{value}» ({object})"
+    en = "The value of {field} is not unique: {value!r} ({object})"
+
+
+class ReferenceBroken(InfobaseError):
+    exit_code = 45
+    ru = "Ссылка на несуществующий объект: {field} = {value}"
+    en = "Reference to an object that does not exist: {field} = {value}"
+
+
+class ObjectReferenced(InfobaseError):
+    exit_code = 46
+    ru = "Нельзя удалить {object}: на него ссылаются {users}. Пометьте на удаление и удалите вместе с ними."
+    en = "Cannot delete {object}: referenced by {users}. Mark it for deletion and delete it together with them."
+
+
+class OperationForbidden(InfobaseError):
+    """A rule of the platform, such as a hierarchy cycle, a predefined item, posting of a document that does not post."""
+
+    exit_code = 47
+    ru = "{object}: {detail}"
+    en = "{object}: {detail}"
+
+
+class BalanceShortage(InfobaseError):
+    """`shortages`: one per key: register, resource, key (field -> presentation), shortage (Decimal)."""
+
+    exit_code = 48
+    ru = "Документ не проведён ({object}). Не хватает: {listing}"
+    en = "The document was not posted ({object}). Shortage: {listing}"
+
+
+class PeriodLocked(InfobaseError):
+    exit_code = 49
+    ru = "Период закрыт до {until} (дата запрета изменений): {object} от {date} изменить нельзя."
+    en = "The period is closed until {until}: {object} of {date} cannot be changed."
+
+
+class NumberOverflow(InfobaseError):
+    exit_code = 50
+    ru = "Число не помещается: {field} = {value}, разрешено {digits} знаков, из них {scale} дробных"
+    en = "The number does not fit: {field} = {value}, {digits} digits allowed, {scale} of them after the point"
+
+
+class QueryInvalid(InfobaseError):
+    exit_code = 51
+    ru = "Ошибка запроса: {detail}"
+    en = "Query error: {detail}"
+
+
+# --- users and rights (60..69) ---
+
+
+class LoginFailed(InfobaseError):
+    exit_code = 60
+    ru = "Неправильное имя пользователя или пароль."
+    en = "Wrong user name or password."
+
+
+class AccessDenied(InfobaseError):
+    exit_code = 61
+    ru = "Нарушение прав доступа: {right} - {object}. Обратитесь к администратору."
+    en = "Access denied: {right} on {object}. Ask the administrator."
+
+
+class UserInvalid(InfobaseError):
+    exit_code = 62
+    ru = "Пользователь «{name}»: {detail}"
+    en = "User {name!r}: {detail}"
+
+
+class SessionsBlocked(InfobaseError):
+    exit_code = 63
+    ru = "Начало сеанса запрещено: {detail}"
+    en = "Starting sessions is blocked: {detail}"
+
+
+# --- dump and restore (70..79) ---
+
+
+class DumpInvalid(InfobaseError):
+    exit_code = 70
+    ru = "Файл выгрузки {place} не принят: {detail}. База не изменена."
+    en = "The dump {place} was refused: {detail}. No infobase was changed."
+
+
+class DumpVersionUnsupported(InfobaseError):
+    exit_code = 71
+    ru = (
+        "Выгрузка {place} сделана более новой версией (формат {found}, поддерживается {supported}). Обновите программу."
+    )
+    en = "The dump {place} was made by a newer version (format {found}, supported {supported}). Update the product."
+
+
+class DumpEncrypted(InfobaseError):
+    exit_code = 72
+    ru = "Выгрузка {place} зашифрована: нужен верный пароль."
+    en = "The dump {place} is encrypted: the right password is needed."
+
+
+class ContentDiffers(InfobaseError):
+    exit_code = 73
+    ru = "Содержимое не совпало: {detail}"
+    en = "The contents differ: {detail}"
+
+
+class TargetExists(InfobaseError):
+    exit_code = 74
+    ru = "{place} уже существует. Укажите другое место или ключ --replace."
+    en = "{place} already exists. Give another place, or --replace."
+
+
+# --- classifiers (80..89) ---
+
+
+class ClassifierInvalid(InfobaseError):
+    exit_code = 80
+    ru = "Файл классификатора {place} не принят: {detail}. База не изменена."
+    en = "The classifier file {place} was refused: {detail}. The infobase was not changed."
+
+
+# --- command line (2, 90..99) ---
+
+
+class UsageError(InfobaseError):
+    exit_code = 2
+    ru = "Ошибка в команде: {detail}"
+    en = "Usage error: {detail}"
+
+
+class ListInvalid(InfobaseError):
+    exit_code = 90
+    ru = "Список баз {place}: {detail}"
+    en = "Infobase list {place}: {detail}"
+
+
+class CheckFailed(InfobaseError):
+    exit_code = 91
+    ru = "Проверка нашла ошибки: {count}"
+    en = "The check found faults: {count}"
+
+
+class Cancelled(InfobaseError):
+    exit_code = 130
+    ru = "Прервано пользователем; прежнее состояние сохранено."
+    en = "Cancelled by the user; the previous state is kept."

@@ -1,0 +1,571 @@
+"""The configuration as data: frozen dataclasses, one per object kind, and the resolver of names.
+
+A configuration is read from a TOML folder (`reader`), from canonical JSON (`canonical`) or from a `.cf` (`archive`), always through
+`validation`; what reaches the rest of the kernel is therefore valid. Every object and field has two names, English
+(`name`: code, tables, files) and Russian (`ru`); both resolve everywhere.
+
+BusinessProcess, Task and ExchangePlan have their place in `KINDS` and in `types.REF_KINDS`; their dataclasses join here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Union
+
+from infobase.metadata.types import (
+    BooleanType,
+    CompositeType,
+    DateType,
+    NumberType,
+    RefType,
+    StringType,
+    Value,
+    ValueType,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """An object kind: folder of the exported form, Russian name of the kind, whether this version implements it."""
+
+    name: str
+    folder: str
+    ru: str
+    implemented: bool = True
+
+
+KINDS: Mapping[str, Kind] = {
+    k.name: k
+    for k in (
+        Kind("Catalog", "Catalogs", "Справочник"),
+        Kind("Document", "Documents", "Документ"),
+        Kind("Enumeration", "Enumerations", "Перечисление"),
+        Kind("Constant", "Constants", "Константа"),
+        Kind("InformationRegister", "InformationRegisters", "РегистрСведений"),
+        Kind("AccumulationRegister", "AccumulationRegisters", "РегистрНакопления"),
+        Kind("Role", "Roles", "Роль"),
+        Kind("Subsystem", "Subsystems", "Подсистема"),
+        Kind("Report", "Reports", "Отчет"),
+        Kind("BusinessProcess", "BusinessProcesses", "БизнесПроцесс", implemented=False),
+        Kind("Task", "Tasks", "Задача", implemented=False),
+        Kind("ExchangePlan", "ExchangePlans", "ПланОбмена", implemented=False),
+    )
+}
+
+
+def label_of(identifier: str) -> str:
+    """«ОсновнойМенеджер» -> «Основной менеджер», "SalesOrder" -> "Sales order"; abbreviations (ИНН) stay whole."""
+    words = re.findall(r"[A-ZА-ЯЁ]{2,}(?![a-zа-яё])|[A-ZА-ЯЁ]?[a-zа-яё]+|[A-ZА-ЯЁ]|\d+", identifier)
+    shown = [w if i == 0 or (w.isupper() and len(w) > 1) else w.lower() for i, w in enumerate(words)]
+    return " ".join(shown) or identifier
+
+
+@dataclass(frozen=True, slots=True)
+class Naming:
+    """Both identifiers and the optional synonyms (labels) that override the derived ones."""
+
+    name: str
+    ru: str
+    synonym_ru: str = ""
+    synonym_en: str = ""
+
+    def label(self, language: str) -> str:
+        if language == "en":
+            return self.synonym_en or label_of(self.name)
+        return self.synonym_ru or label_of(self.ru)
+
+    def answers_to(self, identifier: str) -> bool:
+        """Whether `identifier` is one of the two names, without regard to case, as in 1C's language."""
+        return identifier.casefold() in (self.name.casefold(), self.ru.casefold())
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """An attribute, dimension or resource, standard ones included.
+
+    `indexed`: "" | "index" | "index_with_order" (1C's Index / Index with additional ordering).
+    `check`: name of a named procedure (see `infobase.procedures`) that judges a value, e.g. "inn".
+    `standard`: the field belongs to the kind (Code, Date ...) and is not declared in the configuration file.
+    """
+
+    naming: Naming
+    type: ValueType
+    required: bool = False
+    indexed: str = ""
+    check: str = ""
+    default: Value = None
+    searchable: bool = False
+    standard: bool = False
+
+    @property
+    def name(self) -> str:
+        return self.naming.name
+
+
+@dataclass(frozen=True, slots=True)
+class TabularSection:
+    """Rows of a catalog or document; the standard LineNumber (1..n) comes first and is assigned by the kernel."""
+
+    naming: Naming
+    attributes: tuple[Field, ...]
+
+    @property
+    def name(self) -> str:
+        return self.naming.name
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        return (LINE_NUMBER, *self.attributes)
+
+
+def _std(name: str, ru: str, value_type: ValueType, **options: object) -> Field:
+    return Field(Naming(name, ru), value_type, standard=True, **options)  # type: ignore[arg-type]
+
+
+LINE_NUMBER = _std("LineNumber", "НомерСтроки", NumberType(9, 0))
+DELETION_MARK = _std("DeletionMark", "ПометкаУдаления", BooleanType())
+DATA_VERSION = _std("DataVersion", "ВерсияДанных", NumberType(18, 0))
+PREDEFINED_NAME = _std("PredefinedDataName", "ИмяПредопределенныхДанных", StringType(100))
+
+
+@dataclass(frozen=True, slots=True)
+class Numbering:
+    """Automatic codes and numbers.
+
+    `length` characters; `kind` "String" | "Number"; `periodicity` "" | "Day" | "Month" | "Quarter" | "Year" (documents);
+    `prefix` True: the infobase's prefix goes before the digits; `autonumber` False: the user types it; `unique` is checked on write.
+    `series` (catalogs): "WholeCatalog" | "WithinOwner" - where codes are unique.
+    """
+
+    length: int = 9
+    kind: str = "String"
+    periodicity: str = ""
+    prefix: bool = False
+    autonumber: bool = True
+    unique: bool = True
+    series: str = "WholeCatalog"
+
+
+@dataclass(frozen=True, slots=True)
+class PredefinedItem:
+    """An item that exists in every infobase of this configuration. `values`: field name -> value as written in TOML;
+    references to other predefined items are written "Catalog.Name.ItemName", enumerations by value name."""
+
+    naming: Naming
+    code: str = ""
+    description: str = ""
+    is_folder: bool = False
+    parent: str = ""
+    owner: str = ""
+    values: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        return self.naming.name
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """`hierarchy`: "" | "FoldersAndItems" | "Items". `owners`: full names of owner catalogs. `code.length` 0: no Code."""
+
+    naming: Naming
+    attributes: tuple[Field, ...] = ()
+    tabular_sections: tuple[TabularSection, ...] = ()
+    code: Numbering = Numbering()
+    description_length: int = 150
+    hierarchy: str = ""
+    owners: tuple[str, ...] = ()
+    predefined: tuple[PredefinedItem, ...] = ()
+
+    kind = "Catalog"
+
+    @property
+    def name(self) -> str:
+        return self.naming.name
+
+    @property
+    def full_name(self) -> str:
+        return f"{self.kind}.{self.name}"
+
+    @cached_property
+    def standard_fields(self) -> tuple[Field, ...]:
+        made = [
+            _std("Ref", "Ссылка", RefType(self.full_name)),
+            DATA_VERSION,
+            DELETION_MARK,
+            PREDEFINED_NAME,
+        ]
+        if self.code.length:
+            code_type: ValueType = (
+                StringType(self.code.length) if self.code.kind == "String" else NumberType(self.code.length, 0)
+            )
+            made.append(_std("Code", "Код", code_type, indexed="index"))
+        made.append(
+            _std("Description", "Наименование", StringType(self.description_length), indexed="index", searchable=True)
+        )
+        if self.hierarchy:
+            made.append(_std("Parent", "Родитель", RefType(self.full_name), indexed="index"))
+        if self.hierarchy == "FoldersAndItems":
+            made.append(_std("IsFolder", "ЭтоГруппа", BooleanType()))
+        if self.owners:
+            refs = tuple(RefType(o) for o in self.owners)
+            owner_type: ValueType = refs[0] if len(refs) == 1 else CompositeType(refs)
+            made.append(_std("Owner", "Владелец", owner_type, required=True, indexed="index"))
+        return tuple(made)
+
+    @cached_property
+    def fields(self) -> tuple[Field, ...]:
+        return (*self.standard_fields, *self.attributes)
+
+
+@dataclass(frozen=True, slots=True)
+class RegisterRecords:
+    """Declared movements of a document.
+
+    `register`: full name. `each`: tabular section name, or "" for one movement per document. `when`: expression or "".
+    `record_type`: "Receipt" | "Expense" for balance registers ("" for turnover and information registers).
+    `period`: expression, default "doc.Date". `set`: register field name -> expression over `doc` and `row`.
+    """
+
+    register: str
+    set: Mapping[str, str]
+    each: str = ""
+    when: str = ""
+    record_type: str = ""
+    period: str = "doc.Date"
+
+
+@dataclass(frozen=True, slots=True)
+class BalanceCheck:
+    """After posting, for every key this document moved: `require` is an expression over `balance.<Resource>`,
+    such as "balance.Quantity >= 0"; `when`: expression over `doc` that switches the check on (empty: always)."""
+
+    register: str
+    require: str
+    when: str = ""
+
+
+@dataclass(frozen=True)
+class Document:
+    """`posting`: "Allow" | "Deny" (a document without movements)."""
+
+    naming: Naming
+    attributes: tuple[Field, ...] = ()
+    tabular_sections: tuple[TabularSection, ...] = ()
+    number: Numbering = Numbering(length=11, periodicity="Year")
+    posting: str = "Allow"
+    register_records: tuple[RegisterRecords, ...] = ()
+    balance_checks: tuple[BalanceCheck, ...] = ()
+
+    kind = "Document"
+
+    @property
+    def name(self) -> str:
+        return self.naming.name
+
+    @property
+    def full_name(self) -> str:
+        return f"{self.kind}.{self.name}"
+
+    @cached_property
+    def standard_fields(self) -> tuple[Field, ...]:
+        number_type: ValueType = (
+            StringType(self.number.length) if self.number.kind == "String" else NumberType(self.number.length, 0)
+        )
+        return (
+            _std("Ref", "Ссылка", RefType(self.full_name)),
+            DATA_VERSION,
+            DELETION_MARK,
+            _std("Number", "Номер", number_type, indexed="index", searchable=self.number.kind == "String"),
+            _std("Date", "Дата", DateType(), indexed="index", required=True),
+            _std("Posted", "Проведен", BooleanType()),
+        )
+
+    @cached_property
+    def fields(self) -> tuple[Field, ...]:
+        return (*self.standard_fields, *self.attributes)
+
+
+@dataclass(frozen=True)
+class Enumeration:
+    naming: Naming
+    values: tuple[Naming, ...] = ()
+
+    kind = "Enumeration"
+
+    @property
+    def name(self) -> str:
+        return self.naming.name
+
+    @property
+    def full_name(self) -> str:
+        return f"{self.kind}.{self.name}"
+
+    def value(self, identifier: str) -> Naming | None:
+        return next((v for v in self.values if v.answers_to(identifier)), None)
+
+
+@dataclass(frozen=True)
+class Constant:
+    field: Field
+
+    kind = "Constant"
+
+    @property
+    def naming(self) -> Naming:
+        return self.field.naming
+
+    @property
+    def name(self) -> str:
+        return self.field.name
+
+    @property
+    def full_name(self) -> str:
+        return f"{self.kind}.{self.name}"
+
+
+@dataclass(frozen=True)
+class InformationRegister:
+    """`periodicity`: "" (not periodic) | "Second" | "Day" | "Month" | "Quarter" | "Year" (the Period is cut to it).
+    `write_mode`: "Independent" | "RecorderSubordinate"."""
+
+    naming: Naming
+    dimensions: tuple[Field, ...] = ()
+    resources: tuple[Field, ...] = ()
+    attributes: tuple[Field, ...] = ()
+    periodicity: str = ""
+    write_mode: str = "Independent"
+    recorders: tuple[str, ...] = ()
+
+    kind = "InformationRegister"
+
+    @property
+    def name(self) -> str:
+        return self.naming.name
+
+    @property
+    def full_name(self) -> str:
+        return f"{self.kind}.{self.name}"
+
+    @property
+    def subordinate(self) -> bool:
+        return self.write_mode == "RecorderSubordinate"
+
+    @cached_property
+    def standard_fields(self) -> tuple[Field, ...]:
+        made: list[Field] = []
+        if self.periodicity:
+            made.append(_std("Period", "Период", DateType(), required=True))
+        if self.subordinate:
+            made += _recorder_fields(self.recorders)
+        return tuple(made)
+
+    @cached_property
+    def fields(self) -> tuple[Field, ...]:
+        return (*self.standard_fields, *self.dimensions, *self.resources, *self.attributes)
+
+
+@dataclass(frozen=True)
+class AccumulationRegister:
+    """`register_type`: "Balance" | "Turnovers". `recorders` is filled by validation: the documents that declare movements."""
+
+    naming: Naming
+    dimensions: tuple[Field, ...] = ()
+    resources: tuple[Field, ...] = ()
+    attributes: tuple[Field, ...] = ()
+    register_type: str = "Balance"
+    recorders: tuple[str, ...] = ()
+
+    kind = "AccumulationRegister"
+
+    @property
+    def name(self) -> str:
+        return self.naming.name
+
+    @property
+    def full_name(self) -> str:
+        return f"{self.kind}.{self.name}"
+
+    @property
+    def has_balance(self) -> bool:
+        return self.register_type == "Balance"
+
+    @cached_property
+    def standard_fields(self) -> tuple[Field, ...]:
+        made = [_std("Period", "Период", DateType(), required=True), *_recorder_fields(self.recorders)]
+        if self.has_balance:
+            made.append(_std("RecordType", "ВидДвижения", StringType(7)))
+        return tuple(made)
+
+    @cached_property
+    def fields(self) -> tuple[Field, ...]:
+        return (*self.standard_fields, *self.dimensions, *self.resources, *self.attributes)
+
+
+RECEIPT, EXPENSE = "Receipt", "Expense"
+"""RecordType of a balance register's movement: it adds to or takes from the balance."""
+
+
+def _recorder_fields(recorders: tuple[str, ...]) -> list[Field]:
+    refs = tuple(RefType(r) for r in recorders)
+    # The column pair (type, uuid) is kept even for a single recorder, so that a second one needs no restructuring.
+    return [
+        _std("Recorder", "Регистратор", CompositeType(refs), indexed="index", required=True),
+        LINE_NUMBER,
+        _std("Active", "Активность", BooleanType()),
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Right:
+    """What a role may do with one object. `rights`: subset of RIGHTS. `restriction` (record level): an expression over the
+    record's fields, `user` (the user's catalog reference and name) and `session`, e.g. "Manager == user.ref"; empty: all records.
+    `restricted_rights`: which rights the restriction limits (default: all of them)."""
+
+    object: str
+    rights: tuple[str, ...]
+    restriction: str = ""
+    restricted_rights: tuple[str, ...] = ()
+
+
+RIGHTS = ("Read", "Insert", "Update", "Delete", "Posting", "UndoPosting", "SetDeletionMark", "View", "Edit")
+"""Rights to one object, 1C's names; View and Edit are the interactive ones."""
+CONFIGURATION_RIGHTS = (
+    "Administration",
+    "DataAdministration",
+    "ExclusiveMode",
+    "EventLog",
+    "Output",
+    "UpdateDataBaseConfiguration",
+)
+"""Rights to the configuration as a whole, given under the object name "Configuration"."""
+
+
+@dataclass(frozen=True)
+class Role:
+    """`all_rights`: everything without restriction (the administrator's role)."""
+
+    naming: Naming
+    rights: tuple[Right, ...] = ()
+    all_rights: bool = False
+
+    kind = "Role"
+
+    @property
+    def name(self) -> str:
+        return self.naming.name
+
+    @property
+    def full_name(self) -> str:
+        return f"{self.kind}.{self.name}"
+
+
+@dataclass(frozen=True)
+class Subsystem:
+    """A section of the interface: the full names of the objects shown in it, in order."""
+
+    naming: Naming
+    content: tuple[str, ...] = ()
+
+    kind = "Subsystem"
+
+    @property
+    def name(self) -> str:
+        return self.naming.name
+
+    @property
+    def full_name(self) -> str:
+        return f"{self.kind}.{self.name}"
+
+
+@dataclass(frozen=True)
+class Report:
+    """A report by name; its computation is a named procedure."""
+
+    naming: Naming
+    procedure: str = ""
+
+    kind = "Report"
+
+    @property
+    def name(self) -> str:
+        return self.naming.name
+
+    @property
+    def full_name(self) -> str:
+        return f"{self.kind}.{self.name}"
+
+
+MetadataObject = Union[  # noqa: UP007
+    Catalog, Document, Enumeration, Constant, InformationRegister, AccumulationRegister, Role, Subsystem, Report
+]
+FieldOwner = Union[Catalog, Document, InformationRegister, AccumulationRegister]  # noqa: UP007
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """A whole configuration. `objects` is keyed by full English name, in order of kind (KINDS) and then of name."""
+
+    naming: Naming
+    version: str
+    vendor: str = ""
+    default_language: str = "ru"
+    settings: Mapping[str, object] = field(default_factory=dict)
+    objects: Mapping[str, MetadataObject] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        return self.naming.name
+
+    def find(self, identifier: str) -> MetadataObject | None:
+        """By full name in either language and any mixture: "Catalog.Banks", "Справочник.Банки", "catalog.банки"."""
+        return self._by_alias.get(identifier.casefold())
+
+    def of_kind(self, kind: str) -> Iterator[MetadataObject]:
+        return (o for o in self.objects.values() if o.kind == kind)
+
+    @cached_property
+    def catalogs(self) -> tuple[Catalog, ...]:
+        return tuple(o for o in self.objects.values() if isinstance(o, Catalog))
+
+    @cached_property
+    def documents(self) -> tuple[Document, ...]:
+        return tuple(o for o in self.objects.values() if isinstance(o, Document))
+
+    @cached_property
+    def enumerations(self) -> tuple[Enumeration, ...]:
+        return tuple(o for o in self.objects.values() if isinstance(o, Enumeration))
+
+    @cached_property
+    def constants(self) -> tuple[Constant, ...]:
+        return tuple(o for o in self.objects.values() if isinstance(o, Constant))
+
+    @cached_property
+    def information_registers(self) -> tuple[InformationRegister, ...]:
+        return tuple(o for o in self.objects.values() if isinstance(o, InformationRegister))
+
+    @cached_property
+    def accumulation_registers(self) -> tuple[AccumulationRegister, ...]:
+        return tuple(o for o in self.objects.values() if isinstance(o, AccumulationRegister))
+
+    @cached_property
+    def roles(self) -> tuple[Role, ...]:
+        return tuple(o for o in self.objects.values() if isinstance(o, Role))
+
+    @cached_property
+    def _by_alias(self) -> dict[str, MetadataObject]:
+        found: dict[str, MetadataObject] = {}
+        for o in self.objects.values():
+            kind = KINDS[o.kind]
+            for kind_name in (kind.name, kind.ru):
+                for name in (o.naming.name, o.naming.ru):
+                    found[f"{kind_name}.{name}".casefold()] = o
+        return found
+
+
+def find_field(fields: tuple[Field, ...], identifier: str) -> Field | None:
+    """A field by either of its names, without regard to case."""
+    return next((f for f in fields if f.naming.answers_to(identifier)), None)

@@ -1,0 +1,92 @@
+"""The two dialects of SQL the kernel speaks: placeholders, quoting, and the storage form of each column kind."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+
+from infobase.storage import Column
+
+Convert = Callable[[object], object]
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """`writer(column)` turns a canonical Python value (UUID, str, Decimal, datetime, bool, bytes, int) into storage form, `reader` back.
+    Both return None where nothing has to be done."""
+
+    name: str
+    placeholder: str
+    writer: Callable[[Column], Convert | None]
+    reader: Callable[[Column], Convert | None]
+
+    def quote(self, name: str) -> str:
+        return '"' + name.replace('"', '""') + '"'
+
+    def columns(self, names: tuple[str, ...] | list[str]) -> str:
+        return ", ".join(self.quote(n) for n in names)
+
+    def values(self, width: int, rows: int = 1) -> str:
+        """(?, ?), (?, ?) - the VALUES list of a multi-row statement."""
+        row = "(" + ", ".join([self.placeholder] * width) + ")"
+        return ", ".join([row] * rows)
+
+
+def _uuid_bytes(value: object) -> object:
+    return value.bytes  # type: ignore[attr-defined]
+
+
+def _uuid_from_bytes(value: object) -> object:
+    return uuid.UUID(bytes=value)  # type: ignore[arg-type]
+
+
+def _date_text(value: object) -> object:
+    return value.isoformat(" ", "seconds")  # type: ignore[attr-defined]
+
+
+def _date_from_text(value: object) -> object:
+    return dt.datetime.fromisoformat(value)  # type: ignore[arg-type]
+
+
+def _to_scaled(scale: int) -> Convert:
+    return lambda value: int(value.scaleb(scale))  # type: ignore[attr-defined]
+
+
+def _from_scaled(scale: int) -> Convert:
+    return lambda value: Decimal(value).scaleb(-scale)  # type: ignore[arg-type]
+
+
+def _sqlite_writer(column: Column) -> Convert | None:
+    match column.kind:
+        case "uuid":
+            return _uuid_bytes
+        case "decimal":
+            return _to_scaled(column.scale)
+        case "timestamp":
+            return _date_text
+        case "bool":
+            return int  # type: ignore[return-value]
+        case _:
+            return None
+
+
+def _sqlite_reader(column: Column) -> Convert | None:
+    match column.kind:
+        case "uuid":
+            return _uuid_from_bytes
+        case "decimal":
+            return _from_scaled(column.scale)
+        case "timestamp":
+            return _date_from_text
+        case "bool":
+            return bool
+        case _:
+            return None
+
+
+SQLITE = Dialect("sqlite", "?", _sqlite_writer, _sqlite_reader)
+POSTGRESQL = Dialect("postgresql", "%s", lambda _: None, lambda _: None)
+DIALECTS = {d.name: d for d in (SQLITE, POSTGRESQL)}

@@ -1,0 +1,313 @@
+"""What the kernel and the engines share: tables as data, transactions, locks, sessions, the event log, and the engine protocol.
+
+An engine only opens, locks, bulk-loads, clones, backs up and measures one store. It knows nothing of catalogs and documents: it is given
+`Table`s and finished SQL in its own dialect. A third engine is one package with a class that satisfies `StorageEngine`, registered under the
+entry-point group `infobase.engines`, and a fixture in `tests/engine_suite`.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, Protocol, Self
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+LOCK_TIMEOUT = 20.0
+"""Seconds a writer waits for a lock before `LockTimeout`, as in 1C."""
+
+ColumnKind = Literal["uuid", "text", "decimal", "timestamp", "bool", "binary", "int"]
+"""Physical column types. Canonical Arrow form: fixed_size_binary(16), utf8, decimal128(digits, scale), timestamp[us], bool, binary, int64.
+
+| kind | SQLite | PostgreSQL |
+|---|---|---|
+| uuid | BLOB, 16 bytes | uuid |
+| text | TEXT (BINARY collation) | text COLLATE "C" |
+| decimal | INTEGER, value * 10**scale | numeric(digits, scale) |
+| timestamp | TEXT 'YYYY-MM-DD HH:MM:SS' | timestamp(0) without time zone |
+| bool | INTEGER 0/1 | boolean |
+| binary | BLOB | bytea |
+| int | INTEGER | bigint |
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column; never NULL. `derived`: computed by the kernel from the others (search keys), left out of dumps and digests."""
+
+    name: str
+    kind: ColumnKind
+    digits: int = 0
+    scale: int = 0
+    derived: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """`unique` indexes carry integrity; the others speed. Names are unique in the whole base."""
+
+    name: str
+    columns: tuple[str, ...]
+    unique: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """One physical table. `primary_key` also gives the canonical order of rows in dumps and digests.
+
+    `derived` tables (totals) are rebuilt after a restore and never dumped.
+    """
+
+    name: str
+    columns: tuple[Column, ...]
+    primary_key: tuple[str, ...]
+    indexes: tuple[Index, ...] = ()
+    derived: bool = False
+
+    def column(self, name: str) -> Column:
+        return next(c for c in self.columns if c.name == name)
+
+    @property
+    def dumped_columns(self) -> tuple[Column, ...]:
+        return tuple(c for c in self.columns if not c.derived)
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """SQL in the engine's dialect (placeholders `?` for sqlite, `%s` for postgresql) and its parameters, already in storage form."""
+
+    sql: str
+    params: Sequence[object] = ()
+
+
+Row = tuple[object, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LockKey:
+    """A managed lock: a space ("AccumulationRegister.Stock") and a value within it (empty = the whole space)."""
+
+    space: str
+    value: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.space}[{self.value}]" if self.value else self.space
+
+
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """What an engine can do, as data: the kernel and the command line ask these, never which engine it is."""
+
+    mode: Literal["file", "server"]
+    """The word shown to people and written to manifests."""
+    dialect: Literal["sqlite", "postgresql"]
+    """Which SQL the kernel must hand over."""
+    concurrent_writers: bool
+    """False: one write transaction at a time in the whole base; explicit managed locks add nothing."""
+    log_in_transaction: bool
+    """True: event-log entries commit with the data; False: they are appended right after the commit."""
+    max_infobase_bytes: int
+    """Advised limit of the base's size; 0 = none."""
+    max_users: int
+    """Advised limit of simultaneous users; 0 = none."""
+    number_digits: int = 18
+    """Exact decimal digits a Number may have."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionInfo:
+    """An open session, as `infobase sessions` shows it. Times are UTC, naive."""
+
+    id: uuid.UUID
+    number: int
+    user: str
+    application: str
+    host: str
+    pid: int
+    started: dt.datetime
+    exclusive: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.user or '-'} ({self.application}, {self.host}, pid {self.pid})"
+
+
+@dataclass(frozen=True, slots=True)
+class LogEntry:
+    """One event-log entry. `event`: standard name such as "_$Data$_.Update". `date`: local time of the writer.
+
+    `severity`: "Information" | "Error" | "Warning" | "Note"; `transaction`: "Committed" | "RolledBack" | "None" | "Unfinished".
+    `metadata`: full object name or ""; `data`: reference as "Catalog.X:uuid" or text or "".
+    """
+
+    date: dt.datetime
+    event: str
+    severity: str = "Information"
+    user: str = ""
+    user_id: uuid.UUID | None = None
+    computer: str = ""
+    application: str = ""
+    session: int = 0
+    comment: str = ""
+    metadata: str = ""
+    data: str = ""
+    presentation: str = ""
+    transaction: str = "None"
+
+
+@dataclass(frozen=True, slots=True)
+class LogFilter:
+    """Every given condition must hold. `since` <= date < `until`."""
+
+    since: dt.datetime | None = None
+    until: dt.datetime | None = None
+    events: Collection[str] = ()
+    users: Collection[str] = ()
+    severities: Collection[str] = ()
+    metadata: Collection[str] = ()
+    text: str = ""
+    limit: int = 0
+    newest_first: bool = False
+
+
+class EventLogStore(Protocol):
+    """The base's event log, in the layout of 1C's `1Cv8.lgd`."""
+
+    def append(self, entries: Sequence[LogEntry]) -> None:
+        """Write entries outside any business transaction (session start, dump finished ...)."""
+
+    def read(self, wanted: LogFilter) -> Iterator[LogEntry]:
+        """Entries in order of writing (or the reverse)."""
+
+    def trim(self, before: dt.datetime) -> int:
+        """Remove entries older than `before`; returns how many."""
+
+
+class Transaction(Protocol):
+    """One transaction on the store. Leaves by commit, or by rollback when the block raises."""
+
+    writable: bool
+
+    def run(self, statements: Sequence[Statement]) -> list[list[Row]]:
+        """Execute in order, in one round trip; the rows each returned (empty for those that return none).
+
+        Values come back in storage form. BEGIN travels with the first call. Driver errors come out as infobase errors: Deadlock, DiskFull,
+        StorageFailure, EngineUnavailable, NotUnique (fields: field=<index name>, value, object), NumberOverflow, LockTimeout.
+        """
+
+    def stream(self, statement: Statement) -> Iterator[Row]:
+        """Rows one by one in constant memory."""
+
+    def log(self, entries: Sequence[LogEntry]) -> None:
+        """Entries that share this transaction's fate: they are written only when it commits, with it or right after it."""
+
+    def after_commit(self, action: Callable[[], None]) -> None:
+        """Called once the commit is durable; dropped on rollback."""
+
+
+class Snapshot(Protocol):
+    """One consistent state of the whole store, while users keep working."""
+
+    def read(self, table: Table) -> Iterator[pa.RecordBatch]:
+        """The table's dumped columns in canonical Arrow types, ordered by its primary key, in batches of at most 64 Ki rows."""
+
+    def query(self, statement: Statement) -> list[Row]:
+        """Small reads on the same snapshot."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A fault or remark of `check`. `severity`: "error" | "warning" | "note". `code` is stable, for machines."""
+
+    severity: str
+    code: str
+    message: str
+    place: str = ""
+
+
+@dataclass(frozen=True)
+class StoreStats:
+    """What `info` shows of the physical store: anything an engine finds worth telling, as name -> value."""
+
+    bytes: int
+    details: dict[str, str] = field(default_factory=dict)
+
+
+class StorageEngine(Protocol):
+    """One store at one place. Construction touches nothing; the first use opens."""
+
+    traits: Traits
+    place: str
+    """The place as people know it: the folder, or "host:port/database" (never a password)."""
+
+    def exists(self) -> bool:
+        """Whether a published infobase store is here. GenuineFile when it is a real 1C one."""
+
+    def create(self) -> Self:
+        """A new empty private store beside this place, which nobody else sees until `publish`. The caller fills and publishes or drops it.
+        Leftovers of dead processes are removed first. InfobaseExists is not checked here."""
+
+    def publish(self, staged: Self, *, replace: bool) -> None:
+        """Put a staged store (from `create` or `clone_from`) in this place, in one atomic step; staged must not be used afterwards.
+        Without `replace` an existing base raises InfobaseExists. With it the old base must not be in use (InfobaseBusy), and stays whole until
+        the switch; stale companions of the old one are removed."""
+
+    def drop(self) -> None:
+        """Remove the store and everything it keeps beside it; InfobaseBusy when others use it. Unknown files in the folder are left."""
+
+    def clone_from(self, golden: Self) -> Self:
+        """A staged store that is a physical copy of `golden` (a base nobody writes), the fastest way the store has."""
+
+    def transaction(self, *, write: bool, timeout: float = LOCK_TIMEOUT) -> AbstractContextManager[Transaction]:
+        """A transaction. `write=False` reads one snapshot. A writer waits at most `timeout` seconds, then LockTimeout naming the holder."""
+
+    def lock(
+        self,
+        tx: Transaction,
+        keys: Collection[LockKey],
+        *,
+        shared: bool = False,
+        timeout: float = LOCK_TIMEOUT,
+    ) -> None:
+        """Managed locks held to the end of `tx`, taken in sorted order."""
+
+    def exclusive(self, timeout: float = LOCK_TIMEOUT) -> AbstractContextManager[None]:
+        """The base for this session alone; InfobaseBusy naming the others when it cannot be had."""
+
+    def open_session(self, info: SessionInfo) -> AbstractContextManager[SessionInfo]:
+        """Register a session (its number is given by the store). InfobaseLockedExclusively, SessionsBlocked, SessionLimit."""
+
+    def sessions(self) -> list[SessionInfo]:
+        """The live sessions; those of dead processes are swept."""
+
+    def bulk_load(self, tx: Transaction, table: Table, rows: Iterable[Sequence[object]]) -> int:
+        """Insert many rows (all columns of `table` in order, storage form) inside a transaction; the count."""
+
+    def ingest(self, table: Table, batches: Iterable[pa.RecordBatch]) -> int:
+        """Fill an existing empty table of a staged store from canonical Arrow batches holding ALL its columns in order (derived too); the count.
+        The table has no primary key or index yet."""
+
+    def snapshot(self) -> AbstractContextManager[Snapshot]:
+        """For dumps and digests."""
+
+    def event_log(self) -> EventLogStore:
+        """The event log; created when it is missing, for the base opens without it."""
+
+    def backup(self, target: Path) -> None:
+        """An online, consistent physical copy into the new folder `target`, openable as it is (file) or by load_backup."""
+
+    def load_backup(self, source: Path) -> Self:
+        """A staged store filled from what `backup` wrote."""
+
+    def check(self) -> list[Finding]:
+        """The store's own integrity; changes nothing."""
+
+    def size(self) -> StoreStats:
+        """Bytes on disk, and details."""
+
+    def close(self) -> None:
+        """Give back every connection and lock. Idempotent."""
