@@ -22,6 +22,12 @@ class Dialect:
     placeholder: str
     writer: Callable[[Column], Convert | None]
     reader: Callable[[Column], Convert | None]
+    row_lock: str = ""
+    """Ends a SELECT that must hold its rows to the end of the transaction ("" where writers are alone anyway)."""
+    share_lock: str = ""
+    """Ends a SELECT that must keep its rows from being deleted to the end of the transaction."""
+    relaxed_commit: str = ""
+    """Makes this transaction's commit not wait for the disk, for what a later durable commit will carry along."""
 
     def quote(self, name: str) -> str:
         return '"' + name.replace('"', '""') + '"'
@@ -88,5 +94,13 @@ def _sqlite_reader(column: Column) -> Convert | None:
 
 
 SQLITE = Dialect("sqlite", "?", _sqlite_writer, _sqlite_reader)
-POSTGRESQL = Dialect("postgresql", "%s", lambda _: None, lambda _: None)
+POSTGRESQL = Dialect(
+    "postgresql",
+    "%s",
+    lambda _: None,
+    lambda _: None,
+    row_lock=" FOR UPDATE",
+    share_lock=" FOR KEY SHARE",
+    relaxed_commit="SET LOCAL synchronous_commit = off",
+)
 DIALECTS = {d.name: d for d in (SQLITE, POSTGRESQL)}

@@ -1,0 +1,293 @@
+"""An infobase as a whole: create, open, restore, replicate, update its configuration, tell about it.
+
+Everything that makes a base works on a staged store and ends with one switch (`StorageEngine.publish`), so a killed process leaves
+either no new base or a whole one.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from infobase import digest, dump, replicate, restore, users
+from infobase.errors import (
+    ContentDiffers,
+    InfobaseDamaged,
+    InfobaseExists,
+    InfobaseNotFound,
+    InfobaseVersionUnsupported,
+)
+from infobase.i18n import text
+from infobase.kernel import Kernel
+from infobase.metadata import canonical
+from infobase.metadata.model import Configuration
+from infobase.predefined import write_predefined
+from infobase.registers import rebuild_statements
+from infobase.rights import Access
+from infobase.schema import ddl, restructure
+from infobase.session import Session
+from infobase.storage import SessionInfo, Statement, StorageEngine, Transaction
+
+STORE_FORMAT = 1
+"""Format of the system tables; a base of a newer one is refused."""
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Infobase:
+    """An opened base. `demo`: filled for study, not for work."""
+
+    kernel: Kernel
+    id: uuid.UUID
+    name: str
+    created: str
+    demo: bool = False
+
+
+@dataclass(frozen=True)
+class InfobaseInfo:
+    """What `infobase info` tells. `rows` per dumped table; sizes in bytes."""
+
+    mode: str
+    place: str
+    id: uuid.UUID
+    name: str
+    configuration: str
+    configuration_version: str
+    configuration_digest: str
+    size_bytes: int
+    rows: dict[str, int]
+    content_digest: str
+    created: str
+    demo: bool
+    details: dict[str, str]
+
+
+# --- creating ---
+
+
+def create(
+    engine: StorageEngine,
+    configuration: Configuration,
+    *,
+    name: str,
+    admin: str = "",
+    password: str = "",
+) -> Infobase:
+    """A new base with the configuration, its predefined items and an administrator (unless `admin` is ""). InfobaseExists."""
+    demand_free(engine)
+    with staged(engine, replace=False) as store:
+        kernel = Kernel(configuration, store)
+        with store.transaction(write=True) as tx:
+            tx.run(ddl.create_statements(kernel.layout.tables, kernel.dialect))
+            _write_configuration(kernel, tx)
+            tx.run([_constants_row(kernel)])
+            write_identity(kernel, tx, name)
+        write_predefined(system_session(kernel))
+        if admin:
+            with store.transaction(write=True) as tx:
+                users.add_user(kernel, tx, admin, password, administrator_roles(configuration), allow_empty=True)
+    return open_base(engine)
+
+
+def demand_free(engine: StorageEngine) -> None:
+    if engine.exists():
+        raise InfobaseExists(place=engine.place)
+
+
+@contextmanager
+def staged(engine: StorageEngine, *, replace: bool) -> Iterator[StorageEngine]:
+    """A private store for the block to fill; published when it ends well, removed when it does not."""
+    store = engine.create()
+    try:
+        yield store
+        engine.publish(store, replace=replace)
+    except BaseException:
+        store.drop()
+        raise
+    finally:
+        store.close()
+
+
+def administrator_roles(configuration: Configuration) -> list[str]:
+    """The roles with all rights; where there is none, every role."""
+    full = [r.name for r in configuration.roles if r.all_rights]
+    return full or [r.name for r in configuration.roles]
+
+
+def system_session(kernel: Kernel) -> Session:
+    """A session of the platform itself, without a user and with all rights; it is not registered with the engine."""
+    now = dt.datetime.now(dt.UTC).replace(tzinfo=None, microsecond=0)
+    info = SessionInfo(uuid.uuid4(), 0, "", "Infobase", "", 0, now)
+    return Session(kernel, Access.full(kernel.configuration), info)
+
+
+def _constants_row(kernel: Kernel) -> Statement:
+    return Statement("INSERT INTO constants (row_key) VALUES (0)")
+
+
+def _write_configuration(kernel: Kernel, tx: Transaction) -> None:
+    content = canonical.to_json(kernel.configuration)
+    row = [0, content, canonical.digest(kernel.configuration), kernel.configuration.version]
+    sql = (
+        f"INSERT INTO sys_configuration (row_key, content, digest, version) VALUES {kernel.dialect.values(4)} "
+        "ON CONFLICT (row_key) DO UPDATE SET content = excluded.content, digest = excluded.digest, version = excluded.version"
+    )
+    tx.run([Statement(sql, row)])
+
+
+def write_identity(kernel: Kernel, tx: Transaction, name: str, *, demo: bool = False) -> None:
+    """Give a base its own id and name."""
+    values = {
+        "id": str(uuid.uuid4()),
+        "name": name,
+        "created": f"{dt.datetime.now():%Y-%m-%dT%H:%M:%S}",
+        "format": str(STORE_FORMAT),
+        "demo": "1" if demo else "",
+    }
+    sql = (
+        f"INSERT INTO sys_infobase (key, value) VALUES {kernel.dialect.values(2)} "
+        "ON CONFLICT (key) DO UPDATE SET value = excluded.value"
+    )
+    tx.run([Statement(sql, [k, v]) for k, v in values.items()])
+
+
+# --- opening ---
+
+
+def open_base(engine: StorageEngine) -> Infobase:
+    """Read the base's identity and configuration. InfobaseNotFound, InfobaseDamaged, InfobaseVersionUnsupported."""
+    if not engine.exists():
+        raise InfobaseNotFound(place=engine.place)
+    with engine.transaction(write=False) as tx:
+        identity, stored = tx.run(
+            [
+                Statement("SELECT key, value FROM sys_infobase"),
+                Statement("SELECT content, digest FROM sys_configuration WHERE row_key = 0"),
+            ]
+        )
+    values = {str(k): str(v) for k, v in identity}
+    if int(values.get("format", "0") or 0) > STORE_FORMAT:
+        raise InfobaseVersionUnsupported(place=engine.place, found=values["format"], supported=STORE_FORMAT)
+    if not stored or "id" not in values:
+        detail = text(ru="нет конфигурации", en="no configuration inside")
+        raise InfobaseDamaged(place=engine.place, detail=detail)
+    configuration = canonical.from_json(bytes(stored[0][0]))  # type: ignore[arg-type]
+    kernel = Kernel(configuration, engine)
+    return Infobase(kernel, uuid.UUID(values["id"]), values["name"], values["created"], bool(values.get("demo")))
+
+
+def describe(base: Infobase, progress: Progress | None = None) -> InfobaseInfo:
+    """Everything `info` shows, the content digest included (reads the whole base)."""
+    kernel = base.kernel
+    content = digest.base_digest(kernel, progress)
+    stats = kernel.engine.size()
+    return InfobaseInfo(
+        mode=kernel.engine.traits.mode,
+        place=kernel.engine.place,
+        id=base.id,
+        name=base.name,
+        configuration=kernel.configuration.name,
+        configuration_version=kernel.configuration.version,
+        configuration_digest=canonical.digest(kernel.configuration),
+        size_bytes=stats.bytes,
+        rows={name: rows for name, (rows, _) in content.tables.items()},
+        content_digest=content.content_digest,
+        created=base.created,
+        demo=base.demo,
+        details=stats.details,
+    )
+
+
+# --- moving ---
+
+
+def dump_base(
+    base: Infobase,
+    target: Path,
+    *,
+    password: str | None = None,
+    replace: bool = False,
+    only_configuration: bool = False,
+    progress: Progress | None = None,
+) -> dump.DumpSummary:
+    """Write a `.dt` of one snapshot of the base."""
+    return dump.write_dump(
+        base.kernel,
+        target,
+        infobase_id=str(base.id),
+        infobase_name=base.name,
+        password=password,
+        replace=replace,
+        only_configuration=only_configuration,
+        progress=progress,
+    )
+
+
+def restore_base(
+    engine: StorageEngine,
+    source: Path,
+    *,
+    name: str = "",
+    password: str | None = None,
+    replace: bool = False,
+    progress: Progress | None = None,
+) -> Infobase:
+    """Make a base from a `.dt`; with `replace` in place of the one there, which stays whole until the switch."""
+    if not replace:
+        demand_free(engine)
+    with staged(engine, replace=replace) as store:
+        kernel = restore.load_dump(source, store, password=password, progress=progress)
+        with store.transaction(write=True) as tx:
+            write_identity(kernel, tx, name or source.stem)
+    return open_base(engine)
+
+
+def replicate_base(
+    source: Infobase,
+    engine: StorageEngine,
+    *,
+    replace: bool = False,
+    progress: Progress | None = None,
+) -> replicate.Comparison:
+    """Move content from any mode to any mode, and prove it equal before the switch. ContentDiffers leaves no new base."""
+    if not replace:
+        demand_free(engine)
+    with staged(engine, replace=replace) as store:
+        kernel = replicate.copy_content(source.kernel, store, progress)
+        with store.transaction(write=True) as tx:
+            write_identity(kernel, tx, source.name, demo=source.demo)
+        comparison = replicate.compare(source.kernel, kernel, progress)
+        if not comparison.equal:
+            raise ContentDiffers(detail=comparison.explain())
+    return comparison
+
+
+# --- updating the configuration ---
+
+
+def plan_update(base: Infobase, configuration: Configuration) -> restructure.RestructurePlan:
+    """What an update to `configuration` would add, change and lose."""
+    return restructure.plan(base.kernel.layout, Kernel(configuration, base.kernel.engine).layout)
+
+
+def update_configuration(base: Infobase, configuration: Configuration) -> restructure.RestructurePlan:
+    """Restructure to `configuration` in one transaction, alone in the base; all or nothing. InfobaseBusy."""
+    engine = base.kernel.engine
+    kernel = Kernel(configuration, engine)
+    plan = plan_update(base, configuration)
+    with engine.exclusive():
+        session = system_session(kernel)
+        with session.transaction() as tx:
+            tx.run(plan.statements(kernel.dialect))
+            for register in kernel.layout.registers.values():
+                if register.turnovers is not None:
+                    tx.run(rebuild_statements(kernel, register.full_name))
+            _write_configuration(kernel, tx)
+            write_predefined(session)
+            tx.log([session.log_entry("_$InfoBase$_.DBConfigUpdate", comment=configuration.version)])
+    return plan
