@@ -23,10 +23,8 @@ from infobase.storage import Row, Statement, Transaction
 _TABLE = SYSTEM_TABLES["sys_numbers"]
 
 
-def next_number(
-    kernel: Kernel, tx: Transaction, meta: Catalog | Document, date: dt.datetime | None, prefix: str
-) -> Value:
-    """The next code of a catalog or number of a document dated `date`, formatted as the field's type wants."""
+def next_number(kernel: Kernel, tx: Transaction, meta: Catalog | Document, date: dt.datetime, prefix: str) -> Value:
+    """The next code of a catalog (any `date`) or number of a document dated `date`, formatted as the field's type wants."""
     numbering = meta.code if isinstance(meta, Catalog) else meta.number
     shown_prefix = prefix if numbering.prefix and numbering.kind == "String" else ""
     period = period_start(date, numbering.periodicity) if isinstance(meta, Document) else EMPTY_DATE

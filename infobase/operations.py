@@ -24,7 +24,7 @@ from infobase.errors import (
 )
 from infobase.i18n import language, text
 from infobase.metadata.model import Catalog, Document, Field
-from infobase.metadata.types import Ref, Value
+from infobase.metadata.types import EMPTY_DATE, Ref, Value
 from infobase.object_store import ObjectStore, Record, Sections, Stored, store_of
 from infobase.objects import BusinessObject, ObjectType, freeze
 from infobase.procedures import check as named_check
@@ -119,11 +119,10 @@ class Operation:
         how = self.meta.code if isinstance(self.meta, Catalog) else self.meta.number
         if name not in self.values or not how.autonumber or self.values[name]:
             return
-        date = self.values.get("Date")
-        moment = date if isinstance(date, dt.datetime) else None
-        if isinstance(self.meta, Document) and moment is None:
-            return
-        self.values[name] = numbering.next_number(self.kernel, tx, self.meta, moment, self.session.number_prefix())
+        date = self.values.get("Date", EMPTY_DATE)
+        if isinstance(date, dt.datetime):
+            prefix = self.session.number_prefix() if how.prefix else ""
+            self.values[name] = numbering.next_number(self.kernel, tx, self.meta, date, prefix)
 
     def _number_lines(self) -> None:
         for rows in self.sections.values():
@@ -245,9 +244,8 @@ class Operation:
             if posted
             else {}
         )
-        work = registers.write_work(
-            self.kernel, self.ref, old, new, self.meta.balance_checks, self.title(), self.session.presentation
-        )
+        checks = posting.active_checks(self.kernel, self.meta, self.values, self.session.dereference)
+        work = registers.write_work(self.kernel, self.ref, old, new, checks, self.title(), self.session.presentation)
         batch.add(work.statements, work.finish)
 
     def _not_unique(self, e: NotUnique) -> NotUnique:
@@ -274,8 +272,8 @@ def describe(meta: Catalog | Document, values: Mapping[str, Value]) -> str:
     if isinstance(meta, Document):
         date = values.get("Date")
         shown = f"{date:%d.%m.%Y %H:%M:%S}" if isinstance(date, dt.datetime) else ""
-        return f"{label} {values.get('Number', '')} {text(ru='от', en='of')} {shown}".strip()
-    return f"{label}: {values.get('Description', '')}"
+        return f"{label} {values.get('Number') or ''!s} {text(ru='от', en='of')} {shown}".strip()
+    return f"{label}: {values.get('Description') or ''!s}"
 
 
 def is_empty(value: Value) -> bool:

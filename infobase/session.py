@@ -331,10 +331,10 @@ class Session:
         with self.transaction() as tx:
             self._check_bulk_references(tx, headers, rows)
             count = self.kernel.engine.bulk_load(tx, store.layout.table, store.bulk_rows(headers))
-            for name, records in rows.items():
+            for name, owned in rows.items():
                 section = store.layout.sections[name]
                 encode = self.kernel.codec(section).encode
-                encoded = ([store.ref(ref), *encode(r)] for ref, r in records)
+                encoded = [[store.ref(ref), *encode(r)] for ref, r in owned]
                 self.kernel.engine.bulk_load(tx, section.table, encoded)
             self.log(tx, "_$Data$_.New", kind.meta, None, text(ru=f"Загружено: {count}", en=f"Loaded: {count}"))
         return count
