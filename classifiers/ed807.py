@@ -1,0 +1,201 @@
+"""The Bank of Russia's bank directory, form ED807 (since 2018), read as a stream from the published zip or from the XML in it.
+
+Format: cbr_ed807 schemas v2024.2.0; `<ED807 BusinessDay DirectoryVersion InfoTypeCode="FIRR">` with one `BICDirectoryEntry` per participant.
+The parser is expat, fed by chunks: a DOCTYPE is refused at its first character, before any entity can be declared, and there is nothing it
+could fetch. An unfinished tag may not grow beyond MAX_TAG_BYTES, so memory stays bounded whatever the file is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from pathlib import Path
+from xml.parsers import expat
+
+from classifiers import ed807_entry as entry_of
+from classifiers.model import BankAccount, BankEntry, DirectoryHeader, FileWarning
+from classifiers.source import CHUNK_BYTES, read_chunks, refused
+from classifiers.text import shown
+from infobase.errors import ClassifierInvalid
+
+MEMBER = re.compile(r"\d{8}_ED807_full\.xml", re.IGNORECASE)
+WANTED = "YYYYMMDD_ED807_full.xml"
+NAMESPACES = "urn:cbr-ru:ed:"
+FULL_DIRECTORY = "FIRR"
+"""InfoTypeCode of the whole directory. A file of changes is refused: what it does not name would be taken for closed."""
+MAX_DEPTH = 16
+MAX_WARNINGS = 100
+"""Wrong account keys are all counted; so many are kept to be shown."""
+MAX_TAG_BYTES = 4 * CHUNK_BYTES
+
+_CUT_SHORT = {
+    expat.errors.codes[expat.errors.XML_ERROR_NO_ELEMENTS],
+    expat.errors.codes[expat.errors.XML_ERROR_UNCLOSED_TOKEN],
+    expat.errors.codes[expat.errors.XML_ERROR_PARTIAL_CHAR],
+    expat.errors.codes[expat.errors.XML_ERROR_UNCLOSED_CDATA_SECTION],
+}
+_BAD_DECLARATION = {
+    expat.errors.codes[expat.errors.XML_ERROR_XML_DECL],
+    expat.errors.codes[expat.errors.XML_ERROR_MISPLACED_XML_PI],
+    expat.errors.codes[expat.errors.XML_ERROR_UNKNOWN_ENCODING],
+    expat.errors.codes[expat.errors.XML_ERROR_INCORRECT_ENCODING],
+}
+
+
+class Ed807Reader:
+    """One pass over one file.
+
+        reader = Ed807Reader(path)
+        for entry in reader.entries(): ...
+        reader.header, reader.records, reader.accounts, reader.wrong_keys, reader.warnings
+
+    `header` is known from the first entry on; the counts are final when the entries are exhausted. Raises ClassifierInvalid.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.records = 0
+        self.accounts = 0
+        self.wrong_keys = 0
+        self.warnings: list[FileWarning] = []
+        self._header: DirectoryHeader | None = None
+        self._ready: deque[BankEntry] = deque()
+        self._open: entry_of.OpenEntry | None = None
+        self._stack: list[str] = []
+        self._seen: set[str] = set()
+        self._moved_at = 0
+
+    @property
+    def header(self) -> DirectoryHeader:
+        """The version of the directory."""
+        if self._header is None:
+            raise refused(self.path, "нет элемента ED807", "there is no ED807 element")
+        return self._header
+
+    def entries(self) -> Iterator[BankEntry]:
+        """The participants in the order of the file. At least one, or ClassifierInvalid."""
+        parser = self._parser()
+        with closing(read_chunks(self.path, MEMBER, WANTED)) as chunks:
+            fed = 0
+            for chunk in chunks:
+                fed += len(chunk)
+                self._feed(parser, chunk, final=False)
+                self._demand_progress(parser, fed)
+                yield from self._take()
+        self._feed(parser, b"", final=True)
+        yield from self._take()
+        if not self.records:
+            raise refused(
+                self.path,
+                f"в справочнике {self.header.business_day} нет ни одной записи",
+                "the directory has no entries",
+            )
+
+    def _take(self) -> Iterator[BankEntry]:
+        while self._ready:
+            yield self._ready.popleft()
+
+    def _parser(self) -> expat.XMLParserType:
+        parser = expat.ParserCreate(namespace_separator=" ")
+        parser.StartDoctypeDeclHandler = self._doctype
+        parser.StartElementHandler = self._start
+        parser.EndElementHandler = self._end
+        return parser
+
+    def _feed(self, parser: expat.XMLParserType, chunk: bytes, *, final: bool) -> None:
+        try:
+            parser.Parse(chunk, final)
+        except expat.ExpatError as error:
+            raise self._broken(error) from error
+        except (
+            LookupError,
+            ValueError,
+        ) as error:  # the declared encoding: unknown to Python, or not one byte per character
+            ru, en = f"кодировка в объявлении XML не годится: {error}", f"bad encoding in the XML declaration: {error}"
+            raise refused(self.path, ru, en) from error
+
+    def _demand_progress(self, parser: expat.XMLParserType, fed: int) -> None:
+        if fed - max(parser.CurrentByteIndex, self._moved_at, 0) > MAX_TAG_BYTES:
+            raise self._wrong("", f"тег длиннее {MAX_TAG_BYTES} байт", f"a tag longer than {MAX_TAG_BYTES} bytes")
+        self._moved_at = max(parser.CurrentByteIndex, self._moved_at)
+
+    def _doctype(self, name: str, _system: str | None, _public: str | None, _internal: bool) -> None:
+        ru = f"объявление типа документа (DOCTYPE {shown(name)}) недопустимо"
+        raise refused(self.path, ru, f"a document type declaration (DOCTYPE {shown(name)}) is not allowed")
+
+    def _start(self, tag: str, attributes: Mapping[str, str]) -> None:
+        namespace, _, name = tag.rpartition(" ")
+        depth = len(self._stack)
+        self._stack.append(name)
+        if depth == 0:
+            self._start_root(namespace, name, attributes)
+        elif depth >= MAX_DEPTH:
+            raise self._wrong("", f"вложенность больше {MAX_DEPTH}", f"nesting deeper than {MAX_DEPTH}")
+        elif depth == 1 and name == "BICDirectoryEntry":
+            self._start_entry(attributes)
+        elif self._open is not None and depth >= 2:
+            self._open.child(self._stack[2:], attributes)
+
+    def _start_root(self, namespace: str, name: str, attributes: Mapping[str, str]) -> None:
+        if name != "ED807" or not namespace.startswith(NAMESPACES):
+            ru = f"корневой элемент {shown(name)} ({shown(namespace)}), нужен ED807 ({NAMESPACES}...)"
+            raise refused(
+                self.path, ru, f"root element {shown(name)} ({shown(namespace)}), expected ED807 ({NAMESPACES}...)"
+            )
+        kind = attributes.get("InfoTypeCode", "")
+        if kind != FULL_DIRECTORY:
+            ru = f"InfoTypeCode={shown(kind)}: нужен полный справочник ({FULL_DIRECTORY})"
+            raise refused(self.path, ru, f"InfoTypeCode={shown(kind)}: the full directory ({FULL_DIRECTORY}) is needed")
+        self._header = entry_of.header(attributes, self._wrong)
+
+    def _start_entry(self, attributes: Mapping[str, str]) -> None:
+        self.records += 1
+        bic = entry_of.bic_of(attributes, self._wrong)
+        if bic in self._seen:
+            raise self._wrong("BIC", f"БИК {bic} встречается второй раз", f"the BIC {bic} occurs twice")
+        self._seen.add(bic)
+        self._open = entry_of.OpenEntry(bic, self._wrong, self._warn)
+
+    def _end(self, _tag: str) -> None:
+        self._stack.pop()
+        if len(self._stack) == 1 and self._open is not None:
+            entry = self._open.close()
+            self.accounts += len(entry.accounts)
+            self._ready.append(entry)
+            self._open = None
+
+    def _warn(self, account: BankAccount) -> None:
+        self.wrong_keys += 1
+        if len(self.warnings) < MAX_WARNINGS:
+            bic = self._open.bic if self._open else ""
+            self.warnings.append(FileWarning(self.records, bic, "Account", account.number))
+
+    def _wrong(self, field: str, ru: str, en: str) -> ClassifierInvalid:
+        """The error with its place: record number, BIC, field."""
+        bic = self._open.bic if self._open else ""
+        place_ru = f"запись {self.records}" + (f", БИК {bic}" if bic else "") + (f", поле {field}" if field else "")
+        place_en = f"record {self.records}" + (f", BIC {bic}" if bic else "") + (f", field {field}" if field else "")
+        return refused(self.path, f"{place_ru}: {ru}", f"{place_en}: {en}")
+
+    def _broken(self, error: expat.ExpatError) -> ClassifierInvalid:
+        place_ru, place_en = (
+            f"строка {error.lineno}, символ {error.offset + 1}",
+            f"line {error.lineno}, column {error.offset + 1}",
+        )
+        place_ru, place_en = f"{place_ru}, после записи {self.records}", f"{place_en}, after record {self.records}"
+        if error.code in _CUT_SHORT:
+            return refused(
+                self.path,
+                f"файл обрывается ({place_ru}); скачайте его заново",
+                f"the file is cut short ({place_en}); download it again",
+            )
+        what = expat.ErrorString(error.code)
+        if self._header is None or error.code in _BAD_DECLARATION:
+            return refused(
+                self.path,
+                f"неверное объявление XML ({place_ru}): {what}",
+                f"broken XML declaration ({place_en}): {what}",
+            )
+        return refused(self.path, f"ошибка XML ({place_ru}): {what}", f"XML error ({place_en}): {what}")
