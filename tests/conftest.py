@@ -1,0 +1,23 @@
+"""Fixtures every test may use. `pg_url`: a running scratch PostgreSQL; `pg_database`: the name of a database free for one test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests import postgres
+
+
+@pytest.fixture(scope="session")
+def pg_url() -> Iterator[str]:
+    with postgres.scratch_cluster() as url:
+        yield url
+
+
+@pytest.fixture
+def pg_database(pg_url: str) -> Iterator[str]:
+    """A name; whatever database is made under it (staged ones too) is removed afterwards."""
+    name = postgres.fresh_name()
+    yield name
+    postgres.drop_databases(pg_url, name)
