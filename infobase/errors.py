@@ -348,6 +348,12 @@ class TargetExists(InfobaseError):
     en = "{place} already exists. Give another place, or --replace."
 
 
+class DumpNotWritten(InfobaseError):
+    exit_code = 75
+    ru = "Не удалось записать выгрузку {place}: {detail}. Прежний файл, если он был, сохранён."
+    en = "Cannot write the dump {place}: {detail}. The previous file, if any, is kept."
+
+
 # --- classifiers (80..89) ---
 
 
