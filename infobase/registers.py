@@ -13,7 +13,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 from infobase.balance_checks import CompiledCheck, Present, Shortage, compiled_check, demand
 from infobase.errors import ObjectNotFound, RequiredFieldsEmpty
@@ -21,7 +21,7 @@ from infobase.i18n import language
 from infobase.kernel import Kernel
 from infobase.metadata.model import AccumulationRegister, BalanceCheck, Field, find_field
 from infobase.metadata.types import Ref, Value, empty_value
-from infobase.register_sql import Part, RegisterSql, register_sql
+from infobase.register_sql import Columns, Part, RegisterSql, register_sql
 from infobase.schema.periods import period_start
 from infobase.storage import Column, Row, Statement
 from infobase.totals import check_size, deltas, rebuild_statements, sorted_rows, totals_findings
@@ -110,22 +110,24 @@ def _register_parts(
     before: Sequence[Mapping[str, Value]],
     after: Sequence[Mapping[str, Value]],
 ) -> Iterator[Part]:
-    encode, empties = sql.codec.encode, sql.empties
-    complete = [
-        {**empties, **record, "Recorder": recorder, "LineNumber": cast(Value, line), "Active": True}
-        for line, record in enumerate(after, 1)
-    ]
-    rows = [encode(record) for record in complete]
+    columns = _encode(sql, recorder, after) if after else []
     balance: list[tuple[object, ...]] = []
     turnovers: list[tuple[object, ...]] = []
     if sql.layout.turnovers is not None:
-        old = [(record, encode(record)) for record in before if record["Active"]]
-        changes = deltas(sql, old, zip(complete, rows, strict=True))
+        counted = [record for record in before if record.get("Active", True)]
+        changes = deltas(sql, (counted, sql.encode(counted) if counted else []), (after, columns))
         balance, turnovers = sorted_rows(changes.balance), sorted_rows(changes.turnovers)
-        _check_sizes(sql, balance, turnovers)
+        if len(before) + len(after) > sql.safe_rows:
+            _check_sizes(sql, balance, turnovers)
     if before:
-        yield Part("delete", Statement(sql.delete_text, (ref,)))
-    yield from sql.write_parts(rows, balance, turnovers)
+        yield Part(Statement(sql.delete_text, (ref,)))
+    yield from sql.write_parts(columns, balance, turnovers)
+
+
+def _encode(sql: RegisterSql, recorder: Ref, records: Sequence[Mapping[str, Value]]) -> Columns:
+    count = len(records)
+    lines = cast(Sequence[Value], range(1, count + 1))
+    return sql.encode(records, {"Recorder": [recorder] * count, "LineNumber": lines, "Active": [True] * count})
 
 
 def _check_sizes(sql: RegisterSql, balance: Sequence[Sequence[object]], turnovers: Sequence[Sequence[object]]) -> None:
@@ -147,18 +149,10 @@ def _finish(
 ) -> None:
     shortages: list[Shortage] = []
     for (sql, part), rows in zip(parts, results, strict=True):
-        if not rows:
-            continue
-        if part.kind == "turnovers":
-            for row in rows:
-                check_size(sql, row, 2 if sql.has_balance else 1)
-            continue
-        width = len(sql.key_positions)
-        for row in rows:
-            check_size(sql, row[width:], 1)
-        for check in checks:
-            if check.sql is sql:
-                shortages += check.shortages(rows, present)
+        if part.returns_balance:
+            for check in checks:
+                if check.sql is sql:
+                    shortages += check.shortages(rows, present)
     demand(kernel, shortages, subject)
 
 
@@ -172,13 +166,16 @@ def write_independent(
     record ends in NotUnique. Fields go by either name; missing ones are empty; the period is cut to the register's periodicity.
     ValueInvalid, NumberOverflow, RequiredFieldsEmpty, ObjectNotFound (no such field)."""
     sql = register_sql(kernel, register)
-    rows = [sql.codec.encode(_complete(sql, record)) for record in records]
-    places = [sql.codec.columns.index(name) for name in sql.layout.table.primary_key]
+    if not records:
+        return []
+    columns = sql.encode([_complete(sql, record) for record in records])
     if not replace:
-        return sql.insert(rows, replace=False)
-    unique = {tuple([row[i] for i in places]): row for row in rows}
+        return sql.insert(columns, replace=False)
+    places = [sql.codec.columns.index(name) for name in sql.layout.table.primary_key]
+    rows: list[tuple[Any, ...]] = list(zip(*columns, strict=True))
+    unique = {tuple(row[i] for i in places): row for row in rows}
     # Sorted, so that two writers of the same keys cannot block each other.
-    return sql.insert([unique[key] for key in sorted(unique)], replace=True)
+    return sql.insert(list(zip(*[unique[key] for key in sorted(unique)], strict=True)), replace=True)
 
 
 def delete_independent(kernel: Kernel, register: str, key: Mapping[str, object]) -> list[Statement]:
@@ -212,7 +209,8 @@ def write_set(
 
 
 def _complete(sql: RegisterSql, values: Mapping[str, object]) -> Record:
-    record = {**sql.empties, **_coerced(sql, values)}
+    empties = {f.name: empty_value(f.field.type) for f in sql.layout.fields}
+    record = empties | _coerced(sql, values)
     missing = [f.field for f in sql.layout.fields if f.field.required and record[f.name] == empty_value(f.field.type)]
     if missing:
         raise required_empty(sql, missing)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import repeat
 from typing import Any, cast
 
 from infobase.errors import NumberOverflow
@@ -16,14 +17,14 @@ from infobase.i18n import text
 from infobase.kernel import Kernel
 from infobase.metadata.model import EXPENSE, RECEIPT
 from infobase.metadata.types import Value
-from infobase.register_sql import RegisterSql, register_sql
+from infobase.register_sql import Columns, RegisterSql, register_sql
 from infobase.schema.codec import RowCodec
 from infobase.schema.layout import TOTAL_DIGITS
 from infobase.storage import Column, Finding, Statement, Table, Transaction
 
 Record = Mapping[str, Value]
-EncodedRecord = tuple[Record, Sequence[Any]]
-"""A record and its row in storage form."""
+Encoded = tuple[Sequence[Record], Columns]
+"""Records and the same in storage form."""
 
 FINDINGS_PER_TABLE = 20
 """How many wrong keys of one totals table are named; whether there are more is said."""
@@ -33,45 +34,48 @@ FINDINGS_PER_TABLE = 20
 class Deltas:
     """Net changes in storage form: key columns -> resources, and (key columns, month) -> turnover columns."""
 
-    balance: dict[tuple[Any, ...], list[Any]] = field(default_factory=dict)
-    turnovers: dict[tuple[Any, ...], list[Any]] = field(default_factory=dict)
+    balance: dict[tuple[Any, ...], Sequence[Any]] = field(default_factory=dict)
+    turnovers: dict[tuple[Any, ...], Sequence[Any]] = field(default_factory=dict)
 
 
-def deltas(sql: RegisterSql, old: Iterable[EncodedRecord], new: Iterable[EncodedRecord]) -> Deltas:
+def deltas(sql: RegisterSql, old: Encoded, new: Encoded) -> Deltas:
     """New minus old."""
     found = Deltas()
-    months: dict[object, object] = {}
-    for gain, records in ((False, old), (True, new)):
-        for record, row in records:
-            period = cast("dt.datetime | None", record["Period"])
-            month = months.get(period)
-            if month is None:
-                month = months[period] = sql.write_period(month_of(period))
-            _add(sql, found, record, row, month, gain)
+    for gain, records, columns in ((False, *old), (True, *new)):
+        if records:
+            _add_all(sql, found, records, columns, gain)
     return found
 
 
-def _add(sql: RegisterSql, to: Deltas, record: Record, row: Sequence[Any], month: object, gain: bool) -> None:
-    key = tuple([row[i] for i in sql.key_positions])
-    amounts = [row[i] if gain else -row[i] for i in sql.resource_positions]
-    changes = amounts
-    if sql.has_balance:
-        zero = amounts[0] * 0
-        if record["RecordType"] == EXPENSE:
-            changes = [x for a in amounts for x in (zero, a)]
-            amounts = [-a for a in amounts]
-        else:
-            changes = [x for a in amounts for x in (a, zero)]
-        _accumulate(to.balance, key, amounts)
-    _accumulate(to.turnovers, (*key, month), changes)
+def _add_all(sql: RegisterSql, to: Deltas, records: Sequence[Record], columns: Columns, gain: bool) -> None:
+    keys = zip(*[columns[i] for i in sql.key_positions], strict=True) if sql.key_positions else repeat((), len(records))
+    resources = zip(*[columns[i] for i in sql.resource_positions], strict=True)
+    months = _months(sql, records)
+    for record, key, month, amounts in zip(records, keys, months, resources, strict=True):
+        changes: Sequence[Any] = amounts if gain else [-a for a in amounts]
+        if sql.has_balance:
+            zero = changes[0] * 0
+            if record["RecordType"] == EXPENSE:
+                _accumulate(to.balance, key, [-a for a in changes])
+                changes = [x for a in changes for x in (zero, a)]
+            else:
+                _accumulate(to.balance, key, changes)
+                changes = [x for a in changes for x in (a, zero)]
+        _accumulate(to.turnovers, (*key, month), changes)
 
 
-def _accumulate(into: dict[tuple[Any, ...], list[Any]], key: tuple[object, ...], amounts: Sequence[Any]) -> None:
+def _months(sql: RegisterSql, records: Sequence[Record]) -> list[object]:
+    made: dict[object, object] = {}
+    for record in records:
+        period = cast("dt.datetime | None", record["Period"])
+        if period not in made:
+            made[period] = sql.write_period(month_of(period))
+    return [made[record["Period"]] for record in records]
+
+
+def _accumulate(into: dict[tuple[Any, ...], Sequence[Any]], key: tuple[Any, ...], amounts: Sequence[Any]) -> None:
     before = into.get(key)
-    if before is None:
-        into[key] = list(amounts)
-    else:
-        into[key] = [a + b for a, b in zip(before, amounts, strict=True)]
+    into[key] = amounts if before is None else [a + b for a, b in zip(before, amounts, strict=True)]
 
 
 def sorted_rows(changes: Mapping[tuple[Any, ...], Sequence[Any]]) -> list[tuple[object, ...]]:
@@ -85,11 +89,12 @@ def month_of(period: dt.datetime | None) -> dt.datetime | None:
     return None if period is None else dt.datetime(period.year, period.month, 1)
 
 
-def check_size(sql: RegisterSql, values: Sequence[object], columns: int) -> None:
-    """NumberOverflow when one of a row's totals has no room in 18 digits; `columns` per resource (2 for receipt and expense)."""
+def check_size(sql: RegisterSql, values: Sequence[Any], columns: int) -> None:
+    """NumberOverflow when a change has no room in 18 digits by itself; `columns` per resource (2 for receipt and expense).
+    Totals that outgrow them are refused by the store."""
     for i, value in enumerate(values):
         at = i // columns
-        if not -sql.limits[at] < value < sql.limits[at]:  # type: ignore[operator]
+        if not -sql.limits[at] < value < sql.limits[at]:
             resource = sql.layout.resources[at]
             raise NumberOverflow(
                 field=f"{sql.full_name}.{resource.name}",
