@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -10,19 +9,13 @@ from typing import TYPE_CHECKING
 from infobase.errors import ConfigurationInvalid, Problem
 from infobase.i18n import Bilingual
 from infobase.metadata.model import Catalog, Configuration, PredefinedItem
-from infobase.metadata.types import EMPTY_UUID, EnumType, NumberType, Ref, RefType, simple_types
+from infobase.metadata.refs import predefined_ref
+from infobase.metadata.types import EMPTY_UUID, EnumType, NumberType, RefType, simple_types
 from infobase.object_store import store_of
 from infobase.objects import BusinessObject, new_object, object_type
 
 if TYPE_CHECKING:
     from infobase.session import Session
-
-_NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "infobase:predefined")
-
-
-def predefined_ref(full_name: str, item: str) -> Ref:
-    """The reference of a predefined item, a function of its names alone (UUID version 5, RFC 9562)."""
-    return Ref(full_name, uuid.uuid5(_NAMESPACE, f"{full_name}.{item}"))
 
 
 def write_predefined(session: Session) -> int:

@@ -23,6 +23,7 @@ from infobase.errors import AccessDenied, ObjectNotFound, OperationForbidden, Re
 from infobase.i18n import language, text
 from infobase.kernel import Kernel
 from infobase.metadata.model import KINDS, Catalog, Document, MetadataObject
+from infobase.metadata.refs import predefined_ref
 from infobase.metadata.types import EnumValue, Ref, Value
 from infobase.object_store import Record, Sections, store_of
 from infobase.objects import (
@@ -34,7 +35,6 @@ from infobase.objects import (
     make_object,
     object_type,
 )
-from infobase.predefined import predefined_ref
 from infobase.query_model import Condition, OrderItem, Query, SelectItem
 from infobase.references import ExistenceCheck
 from infobase.register_managers import (

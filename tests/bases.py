@@ -1,0 +1,62 @@
+"""Bases of the little shop configuration (tests/shop) on every engine, for tests of the kernel."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from infobase.connection import engine_of, open_session
+from infobase.infobase import create, open_base
+from infobase.metadata.model import Configuration
+from infobase.metadata.reader import read_folder
+from infobase.session import Session
+from infobase.storage import StorageEngine
+
+SHOP = Path(__file__).parent / "shop"
+
+
+@cache
+def shop() -> Configuration:
+    return read_folder(SHOP)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a test base lives; `connection` is a connection string."""
+
+    connection: str
+
+    def engine(self) -> StorageEngine:
+        return engine_of(self.connection)
+
+    def create(self, admin: str = "") -> None:
+        engine = self.engine()
+        try:
+            create(engine, shop(), name="Shop", admin=admin)
+        finally:
+            engine.close()
+
+    def session(self, user: str = "", password: str = "") -> Session:
+        return open_session(open_base(self.engine()), user, password)
+
+    def drop(self) -> None:
+        engine = self.engine()
+        try:
+            if engine.exists():
+                engine.drop()
+        finally:
+            engine.close()
+
+
+def file_place(folder: Path) -> Place:
+    return Place(f'File="{folder}";')
+
+
+def server_place(url: str) -> Place:
+    """A fresh database name on the cluster at `url` (postgresql://user@host:port/ or with ?host=socket folder)."""
+    from urllib.parse import urlsplit, urlunsplit
+
+    parts = urlsplit(url)
+    return Place(urlunsplit(parts._replace(path=f"/shop_{uuid.uuid4().hex[:10]}")))
