@@ -384,6 +384,22 @@ class CheckFailed(InfobaseError):
     en = "The check found faults: {count}"
 
 
+class SystemRefusal(InfobaseError):
+    """The operating system refused a file or a folder, and nothing closer to the cause explained it."""
+
+    exit_code = 92
+    ru = "Операционная система отказала ({place}): {detail}. Проверьте путь и права доступа."
+    en = "The operating system refused ({place}): {detail}. Check the path and the permissions."
+
+
+class InternalError(InfobaseError):
+    """A fault of the product itself; the command line turns every unexpected exception into it."""
+
+    exit_code = 99
+    ru = "Внутренняя ошибка программы ({kind}): {detail}. {debug}"
+    en = "Internal error ({kind}): {detail}. {debug}"
+
+
 class Cancelled(InfobaseError):
     exit_code = 130
     ru = "Прервано пользователем; прежнее состояние сохранено."
