@@ -1,0 +1,134 @@
+"""From what the user typed (CONN, user, password) to an open session; confirmations and passwords asked on the terminal."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import click
+
+from infobase.commands.interface import option
+from infobase.connection import engine_of, open_session
+from infobase.connection_string import ConnectionString
+from infobase.errors import Cancelled, LoginFailed, UsageError
+from infobase.i18n import text
+from infobase.infobase import Infobase, open_base
+from infobase.list_file import resolve
+from infobase.session import Session
+from infobase.storage import StorageEngine
+
+APPLICATION = "Infobase"
+PASSWORD_VARIABLE = "INFOBASE_PASSWORD"
+
+
+@dataclass(frozen=True)
+class Login:
+    """Who opens the base. `password` None: not given, ask when there is someone to ask."""
+
+    user: str = ""
+    password: str | None = None
+
+
+def connection_argument(name: str = "connection", metavar: str = "CONN") -> Callable[[Any], Any]:
+    return click.argument(name, metavar=metavar)
+
+
+def login_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`--user`, `--password-file`; the command receives one `login`."""
+
+    @option("--user", "-u", default="", ru="Пользователь базы", en="User of the infobase")
+    @option(
+        "--password-file",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        ru=f"Файл с паролем (иначе {PASSWORD_VARIABLE} или вопрос в терминале)",
+        en=f"File with the password (else {PASSWORD_VARIABLE}, or a question in the terminal)",
+    )
+    @wraps(function)
+    def command(*args: Any, user: str, password_file: Path | None, **rest: Any) -> Any:
+        return function(*args, login=Login(user, given_password(password_file)), **rest)
+
+    return command
+
+
+def given_password(file: Path | None, variable: str = PASSWORD_VARIABLE) -> str | None:
+    """From the file (its first line), else from the environment; None when neither is there."""
+    if file is not None:
+        return secret_in(file)
+    return os.environ.get(variable)
+
+
+def secret_in(file: Path) -> str:
+    try:
+        return file.read_text("utf-8-sig").split("\n", 1)[0].rstrip("\r")
+    except (OSError, UnicodeDecodeError) as e:
+        detail = text(ru=f"не прочитан файл с паролем {file}", en=f"cannot read the password file {file}")
+        raise UsageError(detail=detail) from e
+
+
+def can_ask() -> bool:
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def ask_password(question: str, *, twice: bool = False) -> str:
+    confirmation: bool | str = text(ru="Ещё раз", en="Again") if twice else False
+    found = click.prompt(
+        question, default="", show_default=False, hide_input=True, confirmation_prompt=confirmation, err=True
+    )
+    return str(found)
+
+
+def confirm(question: str, *, yes: bool) -> None:
+    """Go on only with a yes. Without a terminal there is nobody to ask: UsageError names `--yes`."""
+    if yes:
+        return
+    if not can_ask():
+        detail = text(ru=f"{question} Подтвердите ключом --yes.", en=f"{question} Confirm with --yes.")
+        raise UsageError(detail=detail)
+    if not click.confirm(question, default=False, err=True):
+        raise Cancelled()
+
+
+@contextmanager
+def store(connection: str | ConnectionString) -> Iterator[StorageEngine]:
+    """The engine of a place, closed afterwards; nobody logs in."""
+    engine = engine_of(resolve(connection) if isinstance(connection, str) else connection)
+    try:
+        yield engine
+    finally:
+        engine.close()
+
+
+@contextmanager
+def opened(connection: str | ConnectionString, login: Login) -> Iterator[tuple[Infobase, Session]]:
+    """An open base and the user's session on it, closed afterwards."""
+    where = resolve(connection) if isinstance(connection, str) else connection
+    with store(where) as engine:
+        base = open_base(engine)
+        session = _log_in(base, where, login)
+        with session:
+            yield base, session
+
+
+def _log_in(base: Infobase, where: ConnectionString, login: Login) -> Session:
+    user = login.user or where.user
+    password = login.password if login.password is not None else where.password
+    if user and not password and login.password is None and can_ask():
+        password = ask_password(text(ru=f"Пароль пользователя {user}", en=f"Password of {user}"))
+    try:
+        return open_session(base, user, password, APPLICATION)
+    except LoginFailed:
+        if user or login.password is not None or not can_ask():
+            raise
+    user = click.prompt(text(ru="Пользователь", en="User"), err=True)
+    return open_session(base, user, ask_password(text(ru="Пароль", en="Password")), APPLICATION)
+
+
+def demand_administrator(session: Session) -> None:
+    """AccessDenied unless the user administers the base."""
+    session.access.demand_configuration("Administration")
