@@ -59,14 +59,19 @@ class CompiledCheck:
         self._names = tuple(r.name for r in self.sql.layout.resources)
         self._width = len(self.sql.key_positions)
         self._whole = compile_expression(check.require)
-        self._parts = tuple(self._requirement(node) for node in _conjuncts(check.require))
+        source = check.require.strip()
+        self._parts = tuple(self._requirement(source, node) for node in _conjuncts(source))
 
-    def _requirement(self, node: ast.expr) -> _Requirement:
-        whole = compile_expression(ast.unparse(node))
+    def _requirement(self, source: str, node: ast.expr) -> _Requirement:
+        def compiled(part: ast.expr) -> Expression:
+            # The text as it is written: a number must not pass through float.
+            return compile_expression(ast.get_source_segment(source, part) or source)
+
+        whole = compiled(node)
         resource = self._resource(node)
         if not isinstance(node, ast.Compare) or len(node.ops) != 1 or not isinstance(node.ops[0], ast.GtE | ast.LtE):
             return _Requirement(whole, resource)
-        left, right = compile_expression(ast.unparse(node.left)), compile_expression(ast.unparse(node.comparators[0]))
+        left, right = compiled(node.left), compiled(node.comparators[0])
         rises = isinstance(node.ops[0], ast.GtE)
         low, high = (right, left) if rises else (left, right)
         # "balance.X >= 0" asks for more of X, "balance.X <= 100" for less.
@@ -116,7 +121,7 @@ def _no_references(ref: Ref, name: str) -> Value:
 
 def _conjuncts(expression: str) -> list[ast.expr]:
     """`A and B` is two requirements, each accounted for by itself."""
-    body = ast.parse(expression.strip(), mode="eval").body
+    body = ast.parse(expression, mode="eval").body
     return list(body.values) if isinstance(body, ast.BoolOp) and isinstance(body.op, ast.And) else [body]
 
 

@@ -55,9 +55,8 @@ def movements(
     """
     plan = _plan(kernel, document)
     made: dict[str, list[Record]] = {name: [] for name in plan.registers}
-    scope: dict[str, object] = {"doc": values}
     for rule in plan.rules:
-        made[rule.register].extend(rule.records(scope, sections, dereference))
+        made[rule.register].extend(rule.records(values, sections, dereference))
     return made
 
 
@@ -78,43 +77,49 @@ class _Assignment:
     expression: Expression
     coerce: Coercer
 
+    @property
+    def reads_row(self) -> bool:
+        return any(path[0] == "row" for path in self.expression.names())
+
 
 @dataclass(frozen=True, slots=True)
 class _Rule:
-    """One `register_records` entry, compiled. `blank`: a record with everything constant in it.
-    `resources`: those that must not all be zero (accumulation registers)."""
+    """One `register_records` entry, compiled. `blank`: a record with everything constant in it; `once`: what is the same for every row,
+    `per_row`: what is not. `resources`: those that must not all be zero (accumulation registers)."""
 
     register: str
     each: str
     when: Expression | None
     blank: Record
-    assignments: tuple[_Assignment, ...]
+    once: tuple[_Assignment, ...]
+    per_row: tuple[_Assignment, ...]
     resources: tuple[str, ...]
     required: tuple[Field, ...]
     sql: RegisterSql
 
     def records(
-        self, scope: dict[str, object], sections: Mapping[str, Sequence[Values]], dereference: Dereference
+        self, doc: Values, sections: Mapping[str, Sequence[Values]], dereference: Dereference
     ) -> Iterator[Record]:
-        if not self.each:
-            yield from self._record(scope, dereference)
-            return
-        for row in sections.get(self.each, ()):
-            yield from self._record({**scope, "row": row}, dereference)
+        rows: Sequence[Values] = sections.get(self.each, ()) if self.each else ({},)
+        common: Record | None = None
+        for row in rows:
+            scope = {"doc": doc, "row": row}
+            if self.when is not None and not self.when.evaluate(scope, dereference):
+                continue
+            if common is None:
+                # Not before a row is wanted: `when` may guard what these expressions cannot bear.
+                common = self.blank | {a.name: a.coerce(a.expression.evaluate(scope, dereference)) for a in self.once}
+            record = common.copy()
+            for a in self.per_row:
+                record[a.name] = a.coerce(a.expression.evaluate(scope, dereference))
+            if not self.resources or any(record[r] for r in self.resources):
+                self._demand_filled(record)
+                yield record
 
-    def _record(self, scope: Mapping[str, object], dereference: Dereference) -> Iterator[Record]:
-        if self.when is not None and not self.when.evaluate(scope, dereference):
-            return
-        record = self.blank.copy()
-        for a in self.assignments:
-            record[a.name] = a.coerce(a.expression.evaluate(scope, dereference))
-        if self.resources and not any(record[r] for r in self.resources):
-            return
-        if self.required:
-            missing = [f for f in self.required if record[f.name] == empty_value(f.type)]
-            if missing:
-                raise required_empty(self.sql, missing)
-        yield record
+    def _demand_filled(self, record: Record) -> None:
+        missing = [f for f in self.required if record[f.name] == empty_value(f.type)] if self.required else ()
+        if missing:
+            raise required_empty(self.sql, missing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +164,8 @@ def _rule(kernel: Kernel, document: Document, records: RegisterRecords) -> _Rule
         each=_section(document, records.each),
         when=_optional(records.when),
         blank=blank,
-        assignments=assignments,
+        once=tuple(a for a in assignments if not a.reads_row),
+        per_row=tuple(a for a in assignments if a.reads_row),
         resources=tuple(r.name for r in sql.layout.resources) if accumulates else (),
         required=tuple(f for f in written if f.required and f.name != "Period"),
         sql=sql,
