@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from typing import cast
 
-from infobase.errors import NumberOverflow
 from infobase.kernel import Kernel
 from infobase.metadata.expressions import Expression, compile_expression
 from infobase.metadata.model import (
@@ -183,27 +182,25 @@ def _section(document: Document, identifier: str) -> str:
 
 
 def _coercer(sql: RegisterSql, field: Field) -> Coercer:
-    if isinstance(field.type, NumberType):
-        return _number(f"{sql.full_name}.{field.name}", field.type)
-    return field_coercer(sql, field)
+    plain = field_coercer(sql, field)
+    return _rounding(plain, field.type) if isinstance(field.type, NumberType) else plain
 
 
-def _number(place: str, number: NumberType) -> Coercer:
-    """Rounds half up to the field's scale; a negative into a non-negative field is for the plain coercer to refuse."""
+def _rounding(plain: Coercer, number: NumberType) -> Coercer:
+    """Half up to the field's scale; whatever else may be wrong with a number the plain coercer says."""
     unit = Decimal(1).scaleb(-number.scale)
     limit = Decimal(10) ** (number.digits - number.scale)
-    zero = Decimal(0).scaleb(-number.scale)
+    least = Decimal(0) if number.non_negative else -limit + unit
 
     def coerce(value: object) -> Value:
-        if value is None:
-            return zero
+        if not isinstance(value, Decimal):
+            return plain(value)
         try:
-            rounded = Decimal(value).quantize(unit, ROUND_HALF_UP)  # type: ignore[arg-type]
-            fits = -limit < rounded < limit
+            rounded = value.quantize(unit, ROUND_HALF_UP)
+            if least <= rounded < limit:
+                return rounded
         except InvalidOperation:
-            fits = False
-        if not fits:
-            raise NumberOverflow(field=place, value=value, digits=number.digits, scale=number.scale)
-        return rounded
+            return plain(value)
+        return plain(rounded)
 
     return coerce

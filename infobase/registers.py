@@ -25,7 +25,7 @@ from infobase.register_sql import Columns, Part, RegisterSql, register_sql
 from infobase.schema.periods import period_start
 from infobase.storage import Column, Row, Statement
 from infobase.totals import check_size, deltas, rebuild_statements, sorted_rows, totals_findings
-from infobase.values import Coercer, coercer
+from infobase.values import Coercer, coercer_of_type
 
 __all__ = [
     "Shortage",
@@ -244,8 +244,8 @@ def _field(sql: RegisterSql, identifier: str) -> tuple[str, Coercer]:
 
 
 def field_coercer(sql: RegisterSql, field: Field) -> Coercer:
-    """The field's coercer; the Period of an information register is cut to its periodicity."""
-    plain = coercer(sql.kernel.configuration, field)
+    """The field's coercer, whose errors name register and field; the Period of an information register is cut to its periodicity."""
+    plain = coercer_of_type(sql.kernel.configuration, field.type, f"{sql.full_name}.{field.name}")
     register = sql.register
     if not field.standard or field.name != "Period" or isinstance(register, AccumulationRegister):
         return plain

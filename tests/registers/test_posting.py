@@ -13,9 +13,20 @@ import pytest
 from infobase import posting
 from infobase.errors import ExpressionInvalid, NumberOverflow, RequiredFieldsEmpty, ValueInvalid
 from infobase.kernel import Kernel
-from infobase.metadata.model import Document, RegisterRecords
-from infobase.metadata.types import EnumValue, Ref, Value
-from tests.registers.sample import CONFIGURATION, MAIN, ORDER_DOCUMENT, SALES, STATES, STOCK, order, order_ref, ref
+from infobase.metadata.model import Document, Naming, RegisterRecords
+from infobase.metadata.types import EnumValue, NumberType, Ref, Value
+from tests.registers.sample import (
+    CONFIGURATION,
+    MAIN,
+    ORDER_DOCUMENT,
+    SALES,
+    STATES,
+    STOCK,
+    STOCK_REGISTER,
+    order,
+    order_ref,
+    ref,
+)
 
 Goods = Sequence[tuple[int, object, object]]
 WON = EnumValue("Enumeration.States", "Won")
@@ -95,11 +106,28 @@ def test_a_condition_guards_what_the_other_expressions_cannot_bear(base: Kernel)
         post(Kernel(CONFIGURATION, base.engine), document=with_rule(replace(rule, when="")), Parts=Decimal(0))
 
 
-def test_a_reference_of_another_type_is_refused(base: Kernel) -> None:
-    wrong = with_rule(RegisterRecords(STOCK, {"Warehouse": "doc.Ref", "Quantity": "1"}, record_type="Receipt"))
-    fresh = Kernel(CONFIGURATION, base.engine)
-    with pytest.raises(ValueInvalid, match="Warehouse"):
-        post(fresh, document=wrong)
+@pytest.mark.parametrize("wrong", [{"Warehouse": "doc.Ref"}, {"Quantity": "'5'"}, {"Quantity": "doc.Incoming"}])
+def test_a_value_of_another_type_is_refused(base: Kernel, wrong: dict[str, str]) -> None:
+    rule = RegisterRecords(STOCK, {"Warehouse": "doc.Warehouse", "Quantity": "1"} | wrong, record_type="Receipt")
+    with pytest.raises(ValueInvalid, match=f"{STOCK}.{next(iter(wrong))}"):
+        post(Kernel(CONFIGURATION, base.engine), document=with_rule(rule))
+
+
+@pytest.mark.parametrize(
+    ("written", "stored"), [("0 - 0.5", None), ("0 - 0.4", 0), ("99999.5", None), ("99999.49", 99999)]
+)
+def test_a_number_is_judged_after_rounding(base: Kernel, written: str, stored: int | None) -> None:
+    places = replace(STOCK_REGISTER.attributes[0], naming=Naming("Places", "Мест"), type=NumberType(5, 0, True))
+    register = replace(STOCK_REGISTER, attributes=(places,))
+    configuration = replace(CONFIGURATION, objects={**CONFIGURATION.objects, STOCK: register})
+    values = {"Warehouse": "doc.Warehouse", "Quantity": "1", "Places": written}
+    document = with_rule(RegisterRecords(STOCK, values, record_type="Receipt"))
+    kernel = Kernel(configuration, base.engine)
+    if stored is None:
+        with pytest.raises((ValueInvalid, NumberOverflow), match="Places"):
+            post(kernel, document=document)
+    else:
+        assert post(kernel, document=document)[STOCK][0]["Places"] == stored
 
 
 def test_a_required_dimension_left_empty_is_refused(base: Kernel) -> None:
