@@ -25,12 +25,15 @@ from infobase.i18n import text
 Kind = Literal["file", "srvr", "dbms", "ws", "list"]
 Pairs = tuple[tuple[str, str], ...]
 
-_KNOWN = """File Srvr Ref ws DBMS DBSrvr DB DBUID DBPwd Usr Pwd Locale DBFormat DBPageSize SQLYOffs CrSQLDB SchJobDn LicDstr SUsr SPwd
-    prmod Zn wsn wsp wspauto wspsrv wspport wspuser wsppwd""".split()
-_CANONICAL = {name.casefold(): name for name in _KNOWN}
+_KNOWN = (
+    "File Srvr Ref ws DBMS DBSrvr DB DBUID DBPwd Usr Pwd Locale DBFormat DBPageSize SQLYOffs CrSQLDB SchJobDn LicDstr SUsr SPwd "
+    "prmod Zn wsn wsp wspauto wspsrv wspport wspuser wsppwd"
+)
+_CANONICAL = {name.casefold(): name for name in _KNOWN.split()}
 _SECRET = frozenset({"pwd", "dbpwd", "spwd", "wsppwd", "password"})
 _QUOTED = frozenset({"file", "srvr", "ref", "ws", "dbsrvr", "db", "usr", "pwd"})
 """Values that 1C always writes in quotes; others only when they must be."""
+_DOORS: tuple[Literal["file", "srvr", "ws"], ...] = ("file", "srvr", "ws")
 _BARE = ("url", "name")
 """Pairs that stand for a text which is not pairs at all."""
 _PLAIN = re.compile(r"[A-Za-z0-9_.\-]+")
@@ -175,14 +178,14 @@ def _read_value(given: str, at: int) -> tuple[str, int]:
 
 def _classify(value: str, pairs: Pairs) -> ConnectionString:
     filled = {name.casefold() for name, content in pairs if content}
-    doors = [d for d in ("file", "srvr", "ws") if d in filled]
+    doors = [d for d in _DOORS if d in filled]
     if len(doors) > 1:
         names = ", ".join(_CANONICAL[d] for d in doors)
         raise _invalid(value, ru=f"вместе не указывают: {names}", en=f"these do not go together: {names}")
     if doors == ["srvr"] and "ref" not in filled:
         raise _invalid(value, ru="нет Ref - имени базы на сервере", en="Ref, the base's name on the server, is missing")
     if doors:
-        return ConnectionString(doors[0], pairs)  # type: ignore[arg-type]
+        return ConnectionString(doors[0], pairs)
     if "db" in filled and ("dbms" in filled or "dbsrvr" in filled):
         return ConnectionString("dbms", pairs)
     ru = "нет места базы: нужно File, либо Srvr и Ref, либо DBMS, DBSrvr и DB"

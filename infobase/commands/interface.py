@@ -120,7 +120,17 @@ def command(name: str, *, ru: str, en: str) -> Callable[[Callable[..., Any]], Co
 
     def make(function: Callable[..., Any]) -> Command:
         function.__doc__ = None
-        made = click.command(name, cls=Command, says=Bilingual(ru, en))(function)
+        return click.command(name, cls=Command, says=Bilingual(ru, en))(function)
+
+    return make
+
+
+def command_in(family: Group, name: str, *, ru: str, en: str) -> Callable[[Callable[..., Any]], Command]:
+    """The same, added to a group."""
+
+    def make(function: Callable[..., Any]) -> Command:
+        made = command(name, ru=ru, en=en)(function)
+        family.add_command(made)
         return made
 
     return make

@@ -1,0 +1,55 @@
+"""The `infobase` program: assembles the command groups that the packages define."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+import infobase
+from classifiers.commands import classifier
+from crm.commands import demo
+from infobase.commands import bases, configuration, listing, log, moving, querying, runner, users
+from infobase.commands.interface import group
+
+root = group(
+    "infobase",
+    ru="""Эмулятор платформы 1С:Предприятие 8: информационные базы в файле и в PostgreSQL
+
+CONN - строка соединения (File="DIR"; или DBMS=PostgreSQL;DBSrvr=..;DB=..;), адрес postgresql://, папка или имя из списка баз.""",
+    en="""An emulator of the 1C:Enterprise 8 platform: infobases in one file and in PostgreSQL
+
+CONN is a connection string (File="DIR"; or DBMS=PostgreSQL;DBSrvr=..;DB=..;), a postgresql:// URL, a folder, or a name from the list.""",
+)
+
+COMMANDS: tuple[click.Command, ...] = (
+    demo,
+    bases.create,
+    bases.drop,
+    listing.listing,
+    bases.info,
+    querying.query,
+    moving.dump,
+    moving.verify,
+    moving.restore,
+    bases.copy,
+    moving.replicate,
+    bases.check,
+    configuration.config,
+    users.user,
+    users.role,
+    log.log,
+    classifier,
+)
+for _command in COMMANDS:
+    root.add_command(_command)
+click.version_option(infobase.__version__, prog_name="infobase")(root)
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    sys.exit(runner.run(root))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,313 @@
+"""`create`, `drop`, `info`, `copy`, `check`: a base as a whole."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import click
+
+from infobase import check as checks
+from infobase import infobase as bases
+from infobase.commands.access import (
+    PASSWORD_VARIABLE,
+    Login,
+    ask_password,
+    can_ask,
+    confirm,
+    connection_argument,
+    demand_administrator,
+    login_options,
+    opened,
+    secret_in,
+    store,
+)
+from infobase.commands.configuration import read_configuration
+from infobase.commands.interface import command, json_option, option, yes_option
+from infobase.commands.output import plain, print_facts, print_json, print_table, progress, remark, say, size_text
+from infobase.connection_string import ConnectionString, folder
+from infobase.errors import CheckFailed, InfobaseDamaged, TargetExists, UsageError
+from infobase.files import sync_folder
+from infobase.i18n import text
+from infobase.list_file import resolve
+from infobase.metadata.model import Configuration, Naming
+from infobase.schema.layout import FieldLayout, Layout
+from infobase.storage import Finding, Table
+
+EMPTY = Configuration(Naming("EmptyConfiguration", "ПустаяКонфигурация"), "1.0.0")
+
+
+@command(
+    "create",
+    ru="Создать информационную базу\n\nШаблон - папка конфигурации, .cf или .dt; без него конфигурация пустая.",
+    en="Create an infobase\n\nA template is a configuration folder, a .cf or a .dt; without one the configuration is empty.",
+)
+@connection_argument()
+@option(
+    "--template",
+    type=click.Path(exists=True, path_type=Path),
+    ru="Папка конфигурации, файл .cf или .dt",
+    en="A configuration folder, a .cf or a .dt",
+)
+@option("--name", default="", ru="Имя базы (иначе имя папки)", en="The base's name (else the folder's)")
+@option("--admin", default=None, ru="Имя администратора («» - не создавать)", en='The administrator ("" for none)')
+@option("--password-env", default="", ru="Переменная с его паролем", en="Variable with his password")
+@option(
+    "--password-file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    ru="Файл с его паролем",
+    en="File with his password",
+)
+@option("--ask-password", is_flag=True, ru="Спросить его пароль", en="Ask for his password")
+def create(
+    connection: str,
+    template: Path | None,
+    name: str,
+    admin: str | None,
+    password_env: str,
+    password_file: Path | None,
+    ask_password: bool,
+) -> None:
+    where = resolve(connection)
+    title = name or default_name(where)
+    with store(where) as engine:
+        if template is not None and template.suffix.casefold() == ".dt":
+            if admin is not None:
+                detail = text(ru="--admin не нужен: пользователи придут из .dt", en="--admin: users come from the .dt")
+                raise UsageError(detail=detail)
+            with progress() as step:
+                base = bases.restore_base(engine, template, name=title, progress=step)
+        else:
+            configuration = EMPTY if template is None else read_configuration(template)
+            bases.demand_free(engine)
+            user = text(ru="Администратор", en="Administrator") if admin is None else admin
+            password = _new_password(password_env, password_file, ask=ask_password) if user else ""
+            base = bases.create(engine, configuration, name=title, admin=user, password=password)
+        configuration = base.kernel.configuration
+        shown = f"{configuration.naming.name} {configuration.version}"
+        ru = f"Создана информационная база «{base.name}»: {engine.place} ({shown})"
+        say(text(ru=ru, en=f"Created the infobase {base.name!r}: {engine.place} ({shown})"))
+
+
+def _new_password(variable: str, file: Path | None, *, ask: bool) -> str:
+    if file is not None:
+        return secret_in(file)
+    if variable and variable not in os.environ:
+        detail = text(ru=f"переменная {variable} не задана", en=f"the variable {variable} is not set")
+        raise UsageError(detail=detail)
+    if ask:
+        if not can_ask():
+            detail = text(ru="--ask-password: нет терминала", en="--ask-password: there is no terminal")
+            raise UsageError(detail=detail)
+        return ask_password(text(ru="Пароль администратора", en="Administrator's password"), twice=True)
+    return os.environ.get(variable or PASSWORD_VARIABLE, "")
+
+
+def default_name(where: ConnectionString) -> str:
+    """The last word of a place: the folder's name or the database's."""
+    if where.get("url"):
+        return unquote(urlsplit(where.get("url")).path).strip("/") or "infobase"
+    return where.get("DB") or where.file.absolute().name or "infobase"
+
+
+@command(
+    "drop",
+    ru="Удалить информационную базу вместе с её журналом",
+    en="Remove an infobase with its event log",
+)
+@connection_argument()
+@login_options
+@yes_option
+def drop(connection: str, login: Login, yes: bool) -> None:
+    where = resolve(connection)
+    title = may_replace(where, login)
+    with store(where) as engine:
+        ru = f"Удалить базу «{title}» ({engine.place}) без возможности восстановления?"
+        confirm(text(ru=ru, en=f"Remove the base {title!r} ({engine.place}) for good?"), yes=yes)
+        engine.drop()
+        say(text(ru=f"Удалена информационная база: {engine.place}", en=f"Removed the infobase: {engine.place}"))
+
+
+def may_replace(where: ConnectionString, login: Login) -> str:
+    """The name of the base that stands here, once its administrator has logged in. A damaged base has nobody to ask."""
+    try:
+        with opened(where, login) as (base, session):
+            demand_administrator(session)
+            return base.name
+    except InfobaseDamaged as e:
+        remark(e)
+        return default_name(where)
+
+
+@command(
+    "info",
+    ru="Сведения о базе: режим, конфигурация, размер, число строк, хеш содержимого",
+    en="About a base: mode, configuration, size, rows, content digest",
+)
+@connection_argument()
+@login_options
+@option(
+    "--storage", is_flag=True, ru="Показать таблицы и колонки объектов", en="Show the tables and columns of objects"
+)
+@json_option
+def info(connection: str, login: Login, storage: bool, as_json: bool) -> None:
+    with opened(connection, login) as (base, session):
+        demand_administrator(session)
+        if storage:
+            _print_storage(base.kernel.layout, as_json=as_json)
+            return
+        with progress() as step:
+            found = bases.describe(base, step)
+    if as_json:
+        print_json(info_json(found))
+        return
+    print_facts(
+        {
+            text(ru="Имя", en="Name"): found.name,
+            text(ru="Место", en="Place"): found.place,
+            text(ru="Режим", en="Mode"): found.mode,
+            text(ru="Идентификатор", en="Id"): found.id,
+            text(ru="Создана", en="Created"): found.created,
+            text(ru="Конфигурация", en="Configuration"): f"{found.configuration} {found.configuration_version}",
+            text(ru="Хеш конфигурации", en="Configuration digest"): found.configuration_digest,
+            text(ru="Размер", en="Size"): size_text(found.size_bytes),
+            text(ru="Хеш содержимого", en="Content digest"): found.content_digest,
+            **found.details,
+        }
+    )
+    filled = [(table, rows) for table, rows in found.rows.items() if rows]
+    print_table([text(ru="Таблица", en="Table"), text(ru="Строк", en="Rows")], filled)
+
+
+def info_json(found: bases.InfobaseInfo) -> dict[str, object]:
+    """The documented shape of `info --json`."""
+    configuration = {
+        "name": found.configuration,
+        "version": found.configuration_version,
+        "digest": found.configuration_digest,
+    }
+    return {
+        "mode": found.mode,
+        "place": found.place,
+        "id": plain(found.id),
+        "name": found.name,
+        "created": found.created,
+        "demo": found.demo,
+        "configuration": configuration,
+        "size_bytes": found.size_bytes,
+        "rows": found.rows,
+        "content_digest": found.content_digest,
+        "details": found.details,
+    }
+
+
+def _print_storage(layout: Layout, *, as_json: bool) -> None:
+    rows = list(_storage_rows(layout))
+    if as_json:
+        names = ("object", "field", "ru", "table", "columns", "kinds")
+        print_json([dict(zip(names, row, strict=True)) for row in rows])
+        return
+    headers = [
+        text(ru="Объект", en="Object"),
+        text(ru="Поле", en="Field"),
+        text(ru="По-русски", en="In Russian"),
+        text(ru="Таблица", en="Table"),
+        text(ru="Колонки", en="Columns"),
+        text(ru="Тип хранения", en="Stored as"),
+    ]
+    print_table(headers, rows)
+
+
+def _storage_rows(layout: Layout) -> Iterator[tuple[str, ...]]:
+    for name, o in layout.objects.items():
+        yield from _field_rows(name, o.table, o.fields)
+        for section in o.sections.values():
+            yield from _field_rows(f"{name}.{section.name}", section.table, section.fields)
+    for name, r in layout.registers.items():
+        yield from _field_rows(name, r.table, r.fields)
+        for what, totals in (("Balance", r.balance), ("Turnovers", r.turnovers)):
+            if totals is not None:
+                columns = ", ".join(c.name for c in totals.columns)
+                yield (f"{name}.{what}", "", "", totals.name, columns, text(ru="итоги", en="totals"))
+    yield from _field_rows("Constants", layout.constants_table, layout.constants)
+
+
+def _field_rows(owner: str, table: Table, fields: tuple[FieldLayout, ...]) -> Iterator[tuple[str, ...]]:
+    for f in fields:
+        columns = [*f.columns, *([f.search] if f.search else [])]
+        kinds = [f"decimal({c.digits},{c.scale})" if c.kind == "decimal" else c.kind for c in columns]
+        yield (owner, f.name, f.field.naming.ru, table.name, ", ".join(c.name for c in columns), ", ".join(kinds))
+
+
+@command(
+    "copy",
+    ru="Сделать копию файловой базы в новой папке, не прерывая работы",
+    en="Copy a file base into a new folder while people work",
+)
+@connection_argument()
+@click.argument("target", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
+@login_options
+def copy(connection: str, target: Path, login: Login) -> None:
+    where = resolve(connection)
+    if where.kind != "file":
+        ru = "copy копирует файловую базу; для базы на сервере используйте dump или replicate"
+        raise UsageError(detail=text(ru=ru, en="copy is for a file base; for a server base use dump or replicate"))
+    if target.exists() and any(target.iterdir()):
+        raise TargetExists(place=target)
+    with opened(where, login) as (base, session):
+        demand_administrator(session)
+        scratch = target.with_name(f".{target.name}.{secrets.token_hex(4)}.new")
+        target.absolute().parent.mkdir(parents=True, exist_ok=True)
+        try:
+            base.kernel.engine.backup(scratch)
+            _own_identity(scratch, base.name)
+            if target.exists():
+                target.rmdir()
+            scratch.rename(target)
+            sync_folder(target.absolute().parent)
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+    say(text(ru=f"Копия базы: {target}", en=f"A copy of the base: {target}"))
+
+
+def _own_identity(place: Path, name: str) -> None:
+    """A copy is another base: it gets an id of its own."""
+    with store(folder(place)) as engine:
+        base = bases.open_base(engine)
+        with engine.transaction(write=True) as tx:
+            bases.write_identity(base.kernel, tx, name, demo=base.demo)
+
+
+@command(
+    "check",
+    ru="Проверить базу: хранилище, ссылки, итоги, нумерацию (ничего не меняет)",
+    en="Check a base: store, references, totals, numbering (changes nothing)",
+)
+@connection_argument()
+@login_options
+@json_option
+def check(connection: str, login: Login, as_json: bool) -> None:
+    with opened(connection, login) as (base, session):
+        demand_administrator(session)
+        findings: list[Finding] = list(base.kernel.engine.check())
+        with session.reading() as tx:
+            findings += checks.check_base(base.kernel, tx)
+    if as_json:
+        print_json(findings)
+    elif findings:
+        headers = [
+            text(ru="Важность", en="Severity"),
+            text(ru="Код", en="Code"),
+            text(ru="Место", en="Place"),
+            text(ru="Что найдено", en="Finding"),
+        ]
+        print_table(headers, [(f.severity, f.code, f.place, f.message) for f in findings])
+    errors = sum(f.severity == "error" for f in findings)
+    if errors:
+        raise CheckFailed(count=errors)
+    if not as_json:
+        say(text(ru="Ошибок нет", en="No faults"))
