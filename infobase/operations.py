@@ -251,7 +251,7 @@ class Operation:
     def _not_unique(self, e: NotUnique) -> NotUnique:
         index = str(e.fields.get("field", ""))
         name = "Number" if isinstance(self.meta, Document) else "Code"
-        if index.endswith(("_number", "_code", ".number", ".code")) and name in self.values:
+        if index.endswith(name.lower()) and name in self.values:
             naming = next(f for f in self.kind.fields.fields if f.name == name).naming
             return NotUnique(field=naming.label(language()), value=self.values[name], object=self.title())
         return e
