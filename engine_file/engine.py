@@ -1,0 +1,469 @@
+"""The file engine: one SQLite file in a folder, one writer at a time, everybody in fair turn."""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+import os
+import sqlite3
+import threading
+from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from engine_file import bulk, upkeep
+from engine_file.event_log import FileEventLog
+from engine_file.failures import translate
+from engine_file.folder import (
+    APPLICATION_ID,
+    STORE_VERSION,
+    BaseFolder,
+    Neighbour,
+    demand_locks,
+    is_network,
+    recognise,
+    remove_store,
+    sweep,
+    sync_file,
+    sync_folder,
+)
+from engine_file.locks import Gate, holder_card, leave_gate, shared_gate
+from engine_file.registry import Registry, demand_unblocked
+from engine_file.store import Journal, Store, choose_journal
+from engine_file.transaction import FileTransaction
+from infobase.errors import InfobaseExists, InfobaseNotFound, SessionLimit, StorageFailure
+from infobase.i18n import text
+from infobase.storage import (
+    LOCK_TIMEOUT,
+    EventLogStore,
+    Finding,
+    LockKey,
+    LogEntry,
+    LogFilter,
+    SessionInfo,
+    Snapshot,
+    StoreStats,
+    Table,
+    Traits,
+    Transaction,
+)
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+ADVISED_USERS = 10
+_log = logging.getLogger("infobase.engine_file")
+
+
+class FileEngine:
+    """`folder`: the infobase's folder. `lock_timeout`: seconds a writer waits when the caller does not say. `max_users`: refuse more
+    sessions than that; by default more than the advised number are only warned of."""
+
+    traits = Traits(
+        mode="file",
+        dialect="sqlite",
+        concurrent_writers=False,
+        log_in_transaction=False,
+        max_infobase_bytes=4 << 30,
+        max_users=ADVISED_USERS,
+    )
+
+    def __init__(self, folder: str | Path, *, lock_timeout: float = LOCK_TIMEOUT, max_users: int | None = None) -> None:
+        self.folder = BaseFolder.at(folder)
+        self.place = str(self.folder.root)
+        self.lock_timeout, self.max_users = lock_timeout, max_users
+        self._staged: _Staging | None = None
+        self._mutex = threading.RLock()
+        self._clear()
+
+    def _clear(self) -> None:
+        self._pid = os.getpid()
+        self._store: Store | None = None
+        self._gate: Gate | None = None
+        self._registry = Registry(self.folder)
+        self._log: FileEventLog | None = None
+        self._card = holder_card()
+
+    # --- opening and closing ---
+
+    @property
+    def base(self) -> Path:
+        """The SQLite file this engine works on."""
+        return self._staged.neighbour.path if self._staged else self.folder.base
+
+    @property
+    def journal(self) -> Journal:
+        return "memory" if self._staged else choose_journal(self.folder.root)
+
+    def store(self) -> Store:
+        """The opened store. InfobaseNotFound, GenuineFile, InfobaseDamaged, InfobaseLockedExclusively, EngineUnavailable."""
+        store = self._store
+        if store is not None and self._pid == os.getpid():
+            return store
+        with self._mutex:
+            self._leave_parent()
+            if self._store is None:
+                self._open()
+            assert self._store is not None
+            return self._store
+
+    def _leave_parent(self) -> None:
+        """After a fork: everything open belongs to the parent."""
+        if self._pid == os.getpid():
+            return
+        if self._store is not None:
+            self._store.abandon()
+        if self._log is not None:
+            self._log.close()
+        self._clear()
+
+    def _open(self) -> None:
+        recognise(self.base)
+        store = Store(self.base, self.journal)
+        if self._staged:
+            self._store = store
+            return
+        root = self.folder.root
+        if is_network(root):
+            demand_locks(root)
+        with _folder_errors(root):
+            self._registry.enter()
+        try:
+            with _folder_errors(root):
+                self._gate = shared_gate(self.folder.gate, self.folder.queue, self.folder.holder)
+            upkeep.demand_checked(self.folder, store)
+            store.demand_plain_schema()
+        except BaseException:
+            self._give_back(store)
+            raise
+        self._store = store
+
+    def _give_back(self, store: Store | None) -> None:
+        if store is not None:
+            store.close()
+        if self._gate is not None:
+            self._gate = None
+            leave_gate(self.folder.gate)
+        if self.folder.sessions.is_dir():
+            self._registry.close()
+
+    def close(self) -> None:
+        with self._mutex:
+            self._leave_parent()
+            log, self._log = self._log, None
+            if log is not None:
+                log.close()
+            store, self._store = self._store, None
+            self._give_back(store)
+
+    # --- existence ---
+
+    def exists(self) -> bool:
+        if not self.base.exists():
+            return False
+        recognise(self.base)
+        return True
+
+    def create(self) -> FileEngine:
+        root = self.folder.root
+        made = not root.exists()
+        with _folder_errors(root):
+            root.mkdir(parents=True, exist_ok=True)
+            sweep(self.folder)
+            staged = FileEngine(root, lock_timeout=self.lock_timeout)
+            staged._staged = _Staging(Neighbour(self.folder, "new"), made)
+        conn = sqlite3.connect(staged.base)
+        try:
+            conn.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            conn.execute(f"PRAGMA user_version = {STORE_VERSION}")
+        except sqlite3.Error as problem:
+            raise translate(problem, staged.base) or problem from problem
+        finally:
+            conn.close()
+        return staged
+
+    def publish(self, staged: FileEngine, *, replace: bool) -> None:
+        staging = staged._staged
+        if staging is None:
+            raise ValueError("publish takes what create() or clone_from() returned")
+        entries = staging.entries
+        staged.close()
+        upkeep.finish_store(staged.base, choose_journal(self.folder.root))
+        sync_file(staged.base)
+        self.close()
+        self._registry.take_exclusive(0 if not replace else 1.0)
+        try:
+            if self.folder.base.exists():
+                if not replace:
+                    raise InfobaseExists(place=self.place)
+                upkeep.empty_journals(self.folder.base)
+            for companion in ("-wal", "-shm", "-journal"):
+                self.folder.base.with_name(self.folder.base.name + companion).unlink(missing_ok=True)
+            staged.base.replace(self.folder.base)
+            sync_folder(self.folder.root)
+            self.folder.check_mark.unlink(missing_ok=True)
+        finally:
+            self._registry.give_exclusive()
+        staging.neighbour.release()
+        staging.published = True
+        self.event_log().append(entries)
+
+    def drop(self) -> None:
+        if self._staged:
+            self.close()
+            if self._staged.published:
+                return
+            self._staged.neighbour.remove()
+            if self._staged.made_folder:
+                upkeep.remove_companions(self.folder)
+            return
+        if not self.folder.base.exists():
+            raise InfobaseNotFound(place=self.place)
+        recognise(self.folder.base)
+        self.close()
+        self._registry.take_exclusive(1.0)
+        try:
+            remove_store(self.folder.base)
+            sync_folder(self.folder.root)
+            sweep(self.folder)
+        finally:
+            self._registry.give_exclusive()
+        upkeep.remove_companions(self.folder)
+
+    def clone_from(self, golden: FileEngine) -> FileEngine:
+        recognise(golden.base)
+        return self._staged_copy(golden.base)
+
+    def _staged_copy(self, source: Path) -> FileEngine:
+        staged = self.create()
+        try:
+            upkeep.copy_store(source, staged.base)
+            staged.store().demand_plain_schema()
+        except BaseException:
+            staged.drop()
+            raise
+        return staged
+
+    # --- transactions ---
+
+    @contextmanager
+    def transaction(self, *, write: bool, timeout: float | None = None) -> Iterator[Transaction]:
+        seconds = self.lock_timeout if timeout is None else timeout
+        if write:
+            tx = yield from self._write(seconds)
+            for action in tx.actions:
+                action()
+            return
+        with self.store().reader() as conn:
+            tx = FileTransaction(conn, self.base, writable=False, timeout=seconds)
+            conn.execute("BEGIN")
+            try:
+                yield tx
+            finally:
+                if conn.in_transaction:
+                    conn.execute("ROLLBACK")
+        for action in tx.actions:
+            action()
+
+    def _write(self, seconds: float) -> Generator[FileTransaction, None, FileTransaction]:
+        store = self.store()
+        gate = self._gate
+        if gate is not None:
+            gate.acquire(seconds, self._card)
+        else:
+            self._mutex.acquire()
+        try:
+            tx = self._begin(store, seconds)
+            try:
+                yield tx
+                self._commit(store, tx)
+            except BaseException as problem:
+                self._roll_back(store, tx, problem)
+                raise
+            return tx
+        finally:
+            if gate is not None:
+                gate.release()
+            else:
+                self._mutex.release()
+
+    def _begin(self, store: Store, seconds: float) -> FileTransaction:
+        conn = store.writer()
+        tx = FileTransaction(conn, self.base, writable=True, timeout=seconds)
+        try:
+            conn.execute("BEGIN IMMEDIATE")
+        except sqlite3.Error as problem:
+            raise translate(problem, self.base, timeout=seconds) or problem from problem
+        return tx
+
+    def _commit(self, store: Store, tx: FileTransaction) -> None:
+        if tx.failed is not None:
+            raise tx.failed
+        try:
+            tx.conn.execute("COMMIT")
+        except sqlite3.Error as problem:
+            raise translate(problem, self.base, timeout=20) or problem from problem
+        if tx.entries:
+            self.event_log().append(tx.entries)
+        try:
+            store.committed()
+        except sqlite3.Error as problem:  # the commit is durable; the base must still be checked before the next one
+            _log.warning("%s: %s", self.base, problem)
+            if isinstance(translate(problem, self.base), StorageFailure):
+                self._break(store)
+
+    def _roll_back(self, store: Store, tx: FileTransaction, problem: BaseException) -> None:
+        if isinstance(problem, StorageFailure) or isinstance(tx.failed, StorageFailure):
+            self._break(store)
+        elif tx.conn.in_transaction:
+            with suppress(sqlite3.Error):
+                tx.conn.execute("ROLLBACK")
+
+    def _break(self, store: Store) -> None:
+        """After an I/O error pages may be gone though the next write succeeds: close, and check before going on."""
+        with suppress(OSError):
+            self.folder.check_mark.touch()
+        with suppress(sqlite3.Error):
+            store.close()
+        store_is_ours = self._store is store
+        if store_is_ours:
+            self._store = None
+            if self._gate is not None:
+                leave_gate(self.folder.gate)
+            self._gate = None
+            self._registry.close()
+
+    def lock(
+        self, tx: Transaction, keys: Collection[LockKey], *, shared: bool = False, timeout: float = LOCK_TIMEOUT
+    ) -> None:
+        """Nothing to do: a writer is alone in the base."""
+
+    def bulk_load(self, tx: Transaction, table: Table, rows: Iterable[Sequence[object]]) -> int:
+        assert isinstance(tx, FileTransaction)
+        return tx.many(bulk.insert_sql(table), iter(rows))
+
+    # --- sessions ---
+
+    @contextmanager
+    def exclusive(self, timeout: float | None = None) -> Iterator[None]:
+        self.store()
+        if self._staged or self._registry.has_exclusive():
+            yield
+            return
+        self._registry.take_exclusive(self.lock_timeout if timeout is None else timeout)
+        try:
+            yield
+        finally:
+            self._registry.give_exclusive()
+
+    @contextmanager
+    def open_session(self, info: SessionInfo) -> Iterator[SessionInfo]:
+        self.store()
+        demand_unblocked(self.folder)
+        self._demand_room()
+        registry = self._registry
+        entry, numbered = registry.enter_session(info)
+        self._card = holder_card(numbered.user, numbered.application)
+        try:
+            yield numbered
+        finally:
+            if self._pid == os.getpid():
+                registry.leave(entry)
+
+    def _demand_room(self) -> None:
+        present = self.sessions()
+        names = "; ".join(map(str, present))
+        if self.max_users is not None and len(present) >= self.max_users:
+            raise SessionLimit(limit=self.max_users, holder=names)
+        if len(present) >= ADVISED_USERS:
+            said = text(
+                ru=f"сеансов уже {len(present)}; для такого числа пользователей лучше сервер (replicate)",
+                en=f"{len(present)} sessions already; a server suits so many users better (`replicate`)",
+            )
+            _log.warning("%s: %s", self.place, said)
+
+    def sessions(self) -> list[SessionInfo]:
+        return [e.session for e in self._registry.entries() if e.session is not None]
+
+    # --- whole tables ---
+
+    def ingest(self, table: Table, batches: Iterable[pa.RecordBatch]) -> int:
+        if self._staged is None:
+            raise ValueError("ingest fills staged stores only")
+        with self._mutex:
+            self.close()
+            return bulk.ingest(self.base, table, batches)
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Snapshot]:
+        store = self.store()
+        sweep(self.folder)
+        with _folder_errors(self.folder.root):
+            scratch = Neighbour(self.folder, "scratch")
+        try:
+            upkeep.vacuum_into(store, scratch.path)
+            snapshot = bulk.FileSnapshot(scratch.path)
+            try:
+                yield snapshot
+            finally:
+                snapshot.close()
+        finally:
+            scratch.remove()
+
+    # --- log and upkeep ---
+
+    def event_log(self) -> EventLogStore:
+        if self._staged:
+            return self._staged
+        with self._mutex:
+            self._leave_parent()
+            if self._log is None:
+                self._log = FileEventLog(self.folder.log, choose_journal(self.folder.root))
+            return self._log
+
+    def backup(self, target: Path) -> None:
+        log = self.event_log()
+        upkeep.backup(self.store(), log if isinstance(log, FileEventLog) else None, Path(target))
+
+    def load_backup(self, source: Path) -> FileEngine:
+        found = BaseFolder.at(source)
+        recognise(found.base)
+        return self._staged_copy(found.base)
+
+    def check(self) -> list[Finding]:
+        log = self.event_log()
+        return upkeep.findings(self.store(), self.traits, log.trouble if isinstance(log, FileEventLog) else "")
+
+    def size(self) -> StoreStats:
+        return upkeep.measure(self.folder, self.base, self.journal)
+
+
+class _Staging:
+    """What a staged store keeps until it is published: its file, whether its folder is new, and its log entries."""
+
+    def __init__(self, neighbour: Neighbour, made_folder: bool) -> None:
+        self.neighbour, self.made_folder = neighbour, made_folder
+        self.entries: list[LogEntry] = []
+        self.published = False
+
+    def append(self, entries: Sequence[LogEntry]) -> None:
+        self.entries.extend(entries)
+
+    def read(self, wanted: LogFilter) -> Iterator[LogEntry]:
+        return iter(self.entries)
+
+    def trim(self, before: dt.datetime) -> int:
+        kept = [e for e in self.entries if e.date >= before]
+        removed = len(self.entries) - len(kept)
+        self.entries = kept
+        return removed
+
+
+@contextmanager
+def _folder_errors(root: Path) -> Iterator[None]:
+    """Errors of the file system about the folder itself."""
+    try:
+        yield
+    except OSError as problem:
+        raise upkeep.folder_error(problem, root) from problem

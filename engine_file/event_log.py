@@ -1,0 +1,190 @@
+"""The event log beside the base: `1Cv8Log/1Cv8.lgd`, an SQLite file of its own. A log that fails never fails the business."""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+import os
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from engine_file.failures import translate
+from engine_file.locks import LockFile
+from engine_file.store import Journal, _abandoned
+from infobase.i18n import text
+from infobase.log_layout import (
+    CodeKey,
+    add_code,
+    code_keys,
+    create_statements,
+    encode,
+    insert_statement,
+    read_entries,
+    select_statement,
+    trim_statement,
+)
+from infobase.storage import LogEntry, LogFilter
+
+_LOCK_SECONDS = 5.0
+_ROWS_PER_INSERT = 40
+_CHECKPOINT_BYTES = 2 << 20
+_log = logging.getLogger("infobase.engine_file")
+
+
+class LogBusy(OSError):
+    """The log's lock was not granted."""
+
+
+class FileEventLog:
+    """Appended after the commit without an fsync of its own (WAL, NORMAL). Writers and checkpoints take turns under the log's lock."""
+
+    def __init__(self, path: Path, journal: Journal) -> None:
+        self.path = path
+        self.trouble = ""
+        """Why the log failed, for `check`; "" while it works."""
+        self._journal = "truncate" if journal == "truncate" else "wal"
+        self._conn: sqlite3.Connection | None = None
+        self._lock: LockFile | None = None
+        self._codes: dict[CodeKey, int] = {}
+        self._mutex = threading.RLock()
+        self._pid = os.getpid()
+        self._wal_seen = 0
+
+    def append(self, entries: Sequence[LogEntry]) -> None:
+        if entries:
+            self._guarded(lambda conn: self._insert(conn, entries))
+
+    def read(self, wanted: LogFilter) -> Iterator[LogEntry]:
+        if not self.path.exists():
+            return
+        with self._mutex:
+            conn = self._connect()
+        statement = select_statement(wanted, "?")
+        try:
+            cursor = conn.execute(statement.sql, statement.params)
+            yield from read_entries(cursor, wanted)
+        except sqlite3.Error as problem:
+            raise translate(problem, self.path) or problem from problem
+
+    def trim(self, before: dt.datetime) -> int:
+        if not self.path.exists():
+            return 0
+        statement = trim_statement(before, "?")
+        with self._mutex, self._locked():
+            try:
+                return self._connect().execute(statement.sql, statement.params).rowcount
+            except sqlite3.Error as problem:
+                raise translate(problem, self.path) or problem from problem
+
+    def copy_to(self, target: Path) -> None:
+        """A consistent copy; nothing when there is no log."""
+        if not self.path.exists():
+            return
+        target.parent.mkdir(parents=True, exist_ok=True)
+        copy = sqlite3.connect(target)
+        try:
+            self._connect().backup(copy, pages=2000)
+        except sqlite3.Error as problem:
+            raise translate(problem, self.path) or problem from problem
+        finally:
+            copy.close()
+
+    def close(self) -> None:
+        with self._mutex:
+            conn, self._conn = self._conn, None
+            if conn is not None and self._pid == os.getpid():
+                conn.close()
+            elif conn is not None:
+                _abandoned.append(conn)
+            if self._lock is not None:
+                self._lock.close()
+                self._lock = None
+
+    # --- plumbing ---
+
+    def _guarded(self, work: Callable[[sqlite3.Connection], None]) -> None:
+        try:
+            with self._mutex, self._locked():
+                conn = self._connect()
+                conn.execute("BEGIN IMMEDIATE")
+                try:
+                    work(conn)
+                    conn.execute("COMMIT")
+                except BaseException:
+                    self._codes.clear()
+                    if conn.in_transaction:
+                        conn.execute("ROLLBACK")
+                    raise
+                self._checkpoint(conn)
+        except (sqlite3.Error, OSError) as problem:
+            self._report(problem)
+
+    def _report(self, problem: Exception) -> None:
+        if not self.trouble:
+            said = text(
+                ru="журнал регистрации недоступен, записи не сохраняются; данные базы не затронуты",
+                en="the event log is unavailable, entries are not kept; the base's data are not affected",
+            )
+            _log.warning("%s: %s: %s", self.path, said, problem)
+        self.trouble = str(problem)
+
+    def _locked(self) -> _Held:
+        if self._pid != os.getpid():
+            self.close()
+            self._pid = os.getpid()
+        if self._lock is None:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._lock = LockFile(self.path.with_name(self.path.name + ".cfl"))
+        return _Held(self._lock)
+
+    def _connect(self) -> sqlite3.Connection:
+        if self._conn is None:
+            conn = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, timeout=_LOCK_SECONDS)
+            try:
+                conn.execute("PRAGMA trusted_schema = OFF")
+                conn.execute(f"PRAGMA journal_mode = {self._journal}")
+                conn.execute("PRAGMA synchronous = NORMAL")
+                conn.execute("PRAGMA wal_autocheckpoint = 0")
+                for statement in create_statements("sqlite"):
+                    conn.execute(statement.sql)
+            except sqlite3.Error:
+                conn.close()
+                raise
+            self._conn = conn
+        return self._conn
+
+    def _insert(self, conn: sqlite3.Connection, entries: Sequence[LogEntry]) -> None:
+        for key in code_keys(entries):
+            if key not in self._codes:
+                insert, select = add_code(key, "?")
+                conn.execute(insert.sql, insert.params)
+                self._codes[key] = conn.execute(select.sql, select.params).fetchone()[0]
+        rows = [encode(e, self._codes) for e in entries]
+        for start in range(0, len(rows), _ROWS_PER_INSERT):
+            statement = insert_statement(rows[start : start + _ROWS_PER_INSERT], "?")
+            conn.execute(statement.sql, statement.params)
+
+    def _checkpoint(self, conn: sqlite3.Connection) -> None:
+        try:
+            size = self.path.with_name(self.path.name + "-wal").stat().st_size
+        except OSError:
+            return
+        if size - self._wal_seen >= _CHECKPOINT_BYTES:
+            conn.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            self._wal_seen = 0
+
+
+class _Held:
+    """The log's lock for a block."""
+
+    def __init__(self, lock: LockFile) -> None:
+        self._lock = lock
+
+    def __enter__(self) -> None:
+        if not self._lock.lock_within(_LOCK_SECONDS):
+            raise LogBusy(text(ru="журнал занят другим процессом", en="the log is busy with another process"))
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.unlock()
