@@ -31,7 +31,7 @@ from infobase.metadata.types import (
 from infobase.query_fields import MAX_TEXT, FieldPath, Paths
 from infobase.query_model import MAX_DEPTH, MAX_LIST, MAX_NODES, OPERATORS, And, Compare, Condition, Not, Or
 from infobase.query_names import AGGREGATES, DISTINCT, invalid, shown, unknown, word
-from infobase.query_values import Impossible, alternative, comparable, exact_number, unfit, word_of
+from infobase.query_values import Impossible, alternative, canonical_type, comparable, exact_number, unfit, word_of
 from infobase.schema.layout import TOTAL_DIGITS, FieldLayout
 from infobase.schema.search import search_key
 from infobase.storage import Column
@@ -310,6 +310,8 @@ class ConditionShaper:
             ref = value
             if isinstance(value, str) and len(types) == 1:
                 ref = comparable(self.kernel, RefType(next(iter(types))), value, c.field)
+            elif isinstance(value, Ref):
+                ref = Ref(canonical_type(self.kernel, value.type), value.uuid)
             if isinstance(ref, Ref) and ref.type in types and self._is_tree(ref.type):
                 found.setdefault(ref.type, []).append(ref)
             else:

@@ -140,6 +140,16 @@ def parse_ref(kernel: Kernel, value: str) -> Ref | None:
     return Ref(o.full_name, made) if o is not None and made is not None else None
 
 
+def canonical_type(kernel: Kernel, name: str) -> str:
+    """The full English name of an object named in either language; QueryInvalid when the configuration has none."""
+    if name in kernel.configuration.objects:
+        return name
+    found = kernel.configuration.find(name)
+    if found is None:
+        raise unknown("объекта", "object", name, kernel.configuration.objects)
+    return found.full_name
+
+
 def _ref(kernel: Kernel, target: str, value: object, field: str) -> Value:
     made: object = value
     if isinstance(value, str):
@@ -153,13 +163,13 @@ def _ref(kernel: Kernel, target: str, value: object, field: str) -> Value:
         raise unfit(field, value, target)
     if made.uuid == EMPTY_UUID:
         return None
-    if made.type != target:
+    if canonical_type(kernel, made.type) != target:
         raise Impossible
-    return made
+    return Ref(target, made.uuid)
 
 
 def _enum(kernel: Kernel, target: str, value: object, field: str) -> Value:
-    if isinstance(value, Ref) or (isinstance(value, EnumValue) and value.type != target):
+    if isinstance(value, Ref) or (isinstance(value, EnumValue) and canonical_type(kernel, value.type) != target):
         raise Impossible
     name = value.name if isinstance(value, EnumValue) else value
     if name == "":
@@ -190,6 +200,8 @@ def alternative(kernel: Kernel, composite: CompositeType, value: object, field: 
     if not isinstance(plain, str | bool | Decimal | dt.datetime | uuid.UUID | Ref | EnumValue):
         raise unfit(field, value, str(composite))
     word = type_name(plain)
+    if isinstance(plain, Ref | EnumValue):
+        word = canonical_type(kernel, word)
     for simple in composite.types:
         if word_of(simple) == word:
             made = comparable(kernel, simple, plain, field)
