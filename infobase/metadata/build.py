@@ -252,12 +252,12 @@ class _Builder:
 
     def distinct(self, table: Table, namings: Iterable[tuple[str, Naming]]) -> None:
         """No two names alike, in either language and without regard to case. `namings`: (key, naming)."""
-        seen: dict[str, str] = {}
+        seen: set[str] = set()
         for key, naming in namings:
-            for alias in {naming.name.casefold(), naming.ru.casefold()}:
-                if alias in seen and seen[alias] != naming.name:
-                    table.fault(key, f"имя «{alias}» повторяется", f"the name {alias!r} is used twice")
-                seen.setdefault(alias, naming.name)
+            own = {naming.name.casefold(), naming.ru.casefold()}
+            for alias in sorted(own & seen):
+                table.fault(key, f"имя «{alias}» повторяется", f"the name {alias!r} is used twice")
+            seen |= own
 
     def sections(self, table: Table) -> tuple[TabularSection, ...]:
         made = []

@@ -102,7 +102,9 @@ def test_a_date_in_the_past_keeps_totals_right(session: Session, goods: list[Ref
     assert stock(session, START + 59 * DAY)[goods[0]] == 7
     assert stock(session)[goods[0]] == 5
     rows = session.accumulation_registers.Stock.balance_and_turnovers(START + 15 * DAY, START + 61 * DAY)
-    assert [(r["QuantityOpeningBalance"], r["QuantityExpense"], r["QuantityClosingBalance"]) for r in rows] == [(10, 5, 5)]
+    assert [(r["QuantityOpeningBalance"], r["QuantityExpense"], r["QuantityClosingBalance"]) for r in rows] == [
+        (10, 5, 5)
+    ]
 
 
 def test_a_document_that_does_not_post(session: Session) -> None:
