@@ -24,8 +24,8 @@ from infobase.query_model import OrderItem, Query, SelectItem
 if TYPE_CHECKING:
     from infobase.session import Session
 
-Progress = Callable[[int, int], None]
-"""(done, total) records; total 0: not known."""
+Progress = Callable[[str, int, int], None]
+"""(what is being done, done, total) records; total 0: not known."""
 
 PROGRESS_STEP = 100
 WRITE_BATCH = 200
@@ -133,7 +133,7 @@ def _compare(session: Session, kind: ClassifierKind, items: Iterable[Item], prog
         else:
             result.unchanged += 1
         if progress is not None and done % PROGRESS_STEP == 0:
-            progress(done, 0)
+            progress(str(kind.title), done, 0)
     for ref, values, _ in found.values():
         if ref is not None and values[kind.closed_field]:
             result.unchanged += 1
