@@ -14,6 +14,7 @@ import ast
 import calendar
 import datetime as dt
 import operator
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_UP, Decimal, DivisionByZero, InvalidOperation, localcontext
@@ -244,7 +245,9 @@ def parse(source: str) -> Node:
     if len(source) > MAX_LENGTH:
         raise _refuse(source, f"длиннее {MAX_LENGTH} символов", f"longer than {MAX_LENGTH} characters")
     try:
-        tree = ast.parse(source.strip(), mode="eval")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # odd escapes in texts are the author's, not this program's
+            tree = ast.parse(source.strip(), mode="eval")
     except (SyntaxError, ValueError, MemoryError, RecursionError) as e:
         raise _refuse(source, f"не разобрано: {e}", f"cannot be parsed: {e}") from None
     return _Parser(source.strip()).node(tree.body)
