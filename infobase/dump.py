@@ -40,6 +40,7 @@ from infobase.dump_format import (
 from infobase.dump_stream import expanded_bytes
 from infobase.dump_zip import member_info
 from infobase.errors import DiskFull, DumpNotWritten, InfobaseDamaged, TargetExists
+from infobase.files import sync_folder
 from infobase.kernel import Kernel
 from infobase.metadata import canonical
 from infobase.schema.arrow import arrow_schema, conform
@@ -276,18 +277,4 @@ def _take_name(scratch: Path, target: Path, replace: bool) -> None:
             if target.exists():
                 raise TargetExists(place=target) from None
             scratch.rename(target)
-    _sync_folder(target.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    if os.name == "nt":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    except OSError as error:
-        # Some network file systems cannot sync a folder; the file itself is already safe.
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
-            raise
-    finally:
-        os.close(descriptor)
+    sync_folder(target.parent)

@@ -204,7 +204,9 @@ class _Reader:
         return found
 
     def text(self, key: str) -> str:
-        return str(self._take(key, str))
+        found = str(self._take(key, str))
+        found.encode()  # a lone surrogate, which JSON can spell, must not travel further
+        return found
 
     def count(self, key: str) -> int:
         found = self._take(key, int)

@@ -24,6 +24,8 @@ from infobase.storage import Column
 
 _QUARTERS = "010101040404070707101010"
 """Two digits per month: the first month of its quarter."""
+_REFUSED = 2**63 - 1
+"""More than any decimal column of 18 digits takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,9 @@ def rescaled(expression: str, old: Column, new: Column, dialect: Dialect) -> str
     if new.scale == old.scale:
         return expression
     if new.scale > old.scale:
-        return f"({expression} * {step})"
+        # Beyond 64 bits SQLite would go on with floating point: what does not fit becomes a number the column's check refuses.
+        most = (10**new.digits - 1) // step
+        return f"(CASE WHEN {expression} BETWEEN -{most} AND {most} THEN {expression} * {step} ELSE {_REFUSED} END)"
     return f"(({expression} + sign({expression}) * {step // 2}) / {step})"
 
 
