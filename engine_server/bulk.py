@@ -1,0 +1,173 @@
+"""Whole tables in and out: binary COPY through ADBC for Arrow, through psycopg for Python rows."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
+from typing import Any
+
+import adbc_driver_manager
+import psycopg
+import pyarrow as pa
+from adbc_driver_postgresql import dbapi
+from psycopg import sql
+
+from engine_server.failures import translate
+from engine_server.place import ServerPlace
+from engine_server.pool import Connection
+from infobase.errors import DiskFull, EngineUnavailable, NotUnique
+from infobase.schema.arrow import arrow_schema, arrow_type
+from infobase.storage import Column, Row, Statement, Table
+
+BATCH_ROWS = 65536
+_LONG_DIGITS = 18
+_SCHEMA = "public"
+_COPY_TYPES = {
+    "uuid": "uuid",
+    "text": "text",
+    "decimal": "numeric",
+    "timestamp": "timestamp",
+    "bool": "bool",
+    "binary": "bytea",
+    "int": "int8",
+}
+
+
+def copy_rows(conn: Connection, table: Table, rows: Iterable[Sequence[object]]) -> int:
+    """Rows in storage form, by binary COPY."""
+    names = sql.SQL(", ").join(sql.Identifier(c.name) for c in table.columns)
+    command = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(sql.Identifier(table.name), names)
+    count = 0
+    with conn.cursor() as cursor, cursor.copy(command) as copy:
+        copy.set_types([_COPY_TYPES[c.kind] for c in table.columns])
+        for row in rows:
+            copy.write_row(row)
+            count += 1
+    return count
+
+
+def ingest(place: ServerPlace, table: Table, batches: Iterable[pa.RecordBatch], application: str) -> int:
+    """Canonical batches into an empty table of a staged database."""
+    reader = pa.RecordBatchReader.from_batches(arrow_schema(table.columns), _typed(batches, table.columns))
+    try:
+        target = place.conninfo(options="-c synchronous_commit=off", application_name=application)
+        with closing(dbapi.connect(target, autocommit=True)) as conn, closing(conn.cursor()) as cursor:
+            return int(cursor.adbc_ingest(table.name, reader, mode="append", db_schema_name=_SCHEMA))
+    except adbc_driver_manager.Error as problem:
+        raise _translated(problem, place, table) from problem
+
+
+def _typed(batches: Iterable[pa.RecordBatch], columns: Sequence[Column]) -> Iterator[pa.RecordBatch]:
+    schema = arrow_schema(columns)
+    for batch in batches:
+        arrays = [a if a.type == f.type else a.cast(f.type) for a, f in zip(batch.columns, schema, strict=True)]
+        yield pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+def _translated(problem: adbc_driver_manager.Error, place: ServerPlace, table: Table) -> Exception:
+    state = problem.sqlstate or ""
+    if state == "23505":
+        return NotUnique(field=", ".join(table.primary_key), value="", object=table.name)
+    if state == "53100":
+        return DiskFull(place=place, detail=str(problem))
+    if state.startswith(("08", "57P", "53")) or problem.status_code == adbc_driver_manager.AdbcStatusCode.IO:
+        return EngineUnavailable(place=place, detail=str(problem))
+    return problem
+
+
+def ingest_rows(conn: Connection, table: Table, batches: Iterable[pa.RecordBatch]) -> int:
+    """The same without ADBC, for platforms that lack its driver."""
+    uuids = [i for i, c in enumerate(table.columns) if c.kind == "uuid"]
+
+    def rows() -> Iterator[Sequence[object]]:
+        for batch in batches:
+            columns: list[list[Any]] = [a.to_pylist() for a in batch.columns]
+            for i in uuids:
+                columns[i] = [uuid.UUID(bytes=v) for v in columns[i]]
+            yield from zip(*columns, strict=True)
+
+    return copy_rows(conn, table, rows())
+
+
+class ServerSnapshot:
+    """One repeatable-read transaction of psycopg, shared with ADBC's connections through an exported snapshot."""
+
+    def __init__(self, conn: Connection, place: ServerPlace, application: str) -> None:
+        self._conn, self._place, self._application = conn, place, application
+        conn.execute("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        row = conn.execute("SELECT pg_export_snapshot()").fetchone()
+        assert row is not None
+        self._name: str = row[0]
+
+    def read(self, table: Table) -> Iterator[pa.RecordBatch]:
+        columns = table.dumped_columns
+        command = _select(table, columns)
+        try:
+            with (
+                closing(
+                    dbapi.connect(self._place.conninfo(application_name="infobase:snapshot"), autocommit=True)
+                ) as conn,
+                closing(conn.cursor()) as cursor,
+            ):
+                _execute(cursor, "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+                _execute(cursor, f"SET TRANSACTION SNAPSHOT '{self._name}'")
+                cursor.execute(command)
+                yield from _canonical(cursor.fetch_record_batch(), columns)
+        except adbc_driver_manager.Error as problem:
+            raise _translated(problem, self._place, table) from problem
+
+    def query(self, statement: Statement) -> list[Row]:
+        try:
+            text = statement.sql if statement.params else statement.sql.replace("%%", "%")
+            return self._conn.execute(text, statement.params or None).fetchall()
+        except psycopg.Error as problem:
+            raise translate(problem, self._place) or problem from problem
+
+    def close(self) -> None:
+        if not self._conn.closed:
+            self._conn.execute("ROLLBACK")
+
+
+def _execute(cursor: Any, command: str) -> None:
+    cursor.execute(command)
+    cursor.fetchall()
+
+
+def _quote(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _select(table: Table, columns: Sequence[Column]) -> str:
+    shown = ", ".join(_expression(c) for c in columns)
+    order = ", ".join(_quote(n) for n in table.primary_key)
+    return f"SELECT {shown} FROM {_SCHEMA}.{_quote(table.name)}" + (f" ORDER BY {order}" if order else "")
+
+
+def _expression(column: Column) -> str:
+    """Numbers travel as scaled bigints (as text when they are longer): the driver itself only has text for numeric."""
+    name = _quote(column.name)
+    if column.kind != "decimal":
+        return name
+    if column.digits > _LONG_DIGITS:
+        return f"{name}::text AS {name}"
+    return f"({name} * 1e{column.scale}::numeric)::bigint AS {name}"
+
+
+def _canonical(batches: Iterable[pa.RecordBatch], columns: Sequence[Column]) -> Iterator[pa.RecordBatch]:
+    schema = arrow_schema(columns)
+    for batch in batches:
+        for start in range(0, batch.num_rows, BATCH_ROWS):
+            piece = batch.slice(start, BATCH_ROWS)
+            arrays = [_from_server(a, c) for a, c in zip(piece.columns, columns, strict=True)]
+            yield pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+def _from_server(array: pa.Array, column: Column) -> pa.Array:
+    kind = arrow_type(column)
+    if isinstance(array, pa.ExtensionArray):
+        array = array.storage
+    if column.kind == "decimal" and column.digits <= _LONG_DIGITS:
+        whole = array.cast(pa.int64()).cast(pa.decimal128(19, 0))
+        return pa.Array.from_buffers(kind, len(whole), whole.buffers(), offset=whole.offset)
+    return array if array.type == kind else array.cast(kind)

@@ -1,0 +1,427 @@
+"""The server engine: one PostgreSQL database per infobase, many writers at once."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+
+from engine_server import bulk, log, sessions, staging, upkeep
+from engine_server.embedded import cluster_at
+from engine_server.failures import translate
+from engine_server.place import ServerPlace
+from engine_server.pool import Connection, Pool, connect
+from engine_server.pool import _abandoned as abandoned
+from engine_server.transaction import ServerTransaction
+from engine_server.watch import LockWatch
+from infobase.errors import (
+    EngineUnavailable,
+    InfobaseDamaged,
+    InfobaseError,
+    InfobaseLockedExclusively,
+    InfobaseNotFound,
+)
+from infobase.i18n import text
+from infobase.storage import (
+    LOCK_TIMEOUT,
+    EventLogStore,
+    Finding,
+    LockKey,
+    SessionInfo,
+    Snapshot,
+    Statement,
+    StoreStats,
+    Table,
+    Traits,
+    Transaction,
+)
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+MARKER = "sys_infobase"
+"""The table by which a database is known as an infobase."""
+_OPTIONS = "-c timezone=UTC -c datestyle=ISO -c search_path=public -c jit=off"
+_BEGIN_WRITE = Statement("BEGIN")
+_BEGIN_READ = Statement("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+_log = logging.getLogger("infobase.engine_server")
+
+
+class ServerEngine:
+    """`conninfo`: the database. `pool_size`: most connections for transactions. `prepare=False` behind a transaction pooler: no prepared
+    statements and no start-up options; sessions and exclusive mode still need a direct connection."""
+
+    traits = Traits(
+        mode="server",
+        dialect="postgresql",
+        concurrent_writers=True,
+        log_in_transaction=True,
+        max_infobase_bytes=0,
+        max_users=0,
+    )
+
+    def __init__(self, conninfo: ServerPlace, *, pool_size: int = 4, prepare: bool = True) -> None:
+        self._given = conninfo
+        self.place = str(conninfo)
+        self._size, self._prepare = pool_size, prepare
+        self._stage: staging.Stage | None = None
+        self._mutex = threading.RLock()
+        self._clear()
+
+    def _clear(self) -> None:
+        self._pid = os.getpid()
+        self.id = sessions.new_engine_id()
+        self._pool: Pool | None = None
+        self._service: Connection | None = None
+        self._target: ServerPlace | None = None
+        self._exclusive = False
+        self._watch = LockWatch(self._blockers)
+        self._log = log.ServerEventLog(self)
+
+    # --- opening and closing ---
+
+    def where(self) -> ServerPlace:
+        """The database with the server's real address; an embedded cluster is started. EngineUnavailable."""
+        if self._target is None:
+            place = self._given
+            if place.cluster is not None:
+                address = cluster_at(place.cluster).start()
+                user = place.user or address.user
+                place = replace(place, host=address.host, port=address.port, user=user, cluster=None)
+            self._target = place
+        return self._target
+
+    def _connect(self, options: str = "") -> Connection:
+        given = f"{_OPTIONS} {options}".strip() if self._prepare else ""
+        return connect(
+            self.where(), application=sessions.application_name(self.id), options=given, prepare=self._prepare
+        )
+
+    def pool(self) -> Pool:
+        """InfobaseNotFound, InfobaseDamaged, InfobaseLockedExclusively, EngineUnavailable."""
+        pool = self._pool
+        if pool is not None and self._pid == os.getpid():
+            return pool
+        with self._mutex:
+            self._leave_parent()
+            if self._pool is None:
+                self._open()
+            assert self._pool is not None
+            return self._pool
+
+    def _leave_parent(self) -> None:
+        """After a fork: every connection belongs to the parent."""
+        if self._pid == os.getpid():
+            return
+        if self._pool is not None:
+            self._pool.abandon()
+        abandoned.append(self._service)
+        if self._stage is not None:
+            abandoned.append(self._stage.abandon())
+        self._clear()
+
+    def _open(self) -> None:
+        with self._connect() as conn:
+            self._examine(conn)
+        options = f"{_OPTIONS} -c lock_timeout={int(LOCK_TIMEOUT * 1000)}" + (
+            " -c synchronous_commit=off" if self._stage else ""
+        )
+        self._pool = Pool(
+            self.where(),
+            self._size,
+            application=sessions.application_name(self.id),
+            options=options if self._prepare else "",
+            prepare=self._prepare,
+        )
+
+    def _examine(self, conn: Connection) -> None:
+        upkeep.demand_version(conn.info.server_version, self.where())
+        row = conn.execute(
+            "SELECT pg_try_advisory_xact_lock_shared(%s), to_regclass(%s), to_regclass(%s), to_regclass(%s)",
+            [sessions.EXCLUSIVE_KEY, f"public.{MARKER}", f'{log.PREFIX}"EventLog"', f"{sessions.SCHEMA}.sessions"],
+        ).fetchone()
+        assert row is not None
+        free, marker, event_log, registry = row
+        if not free and not self._exclusive:
+            raise InfobaseLockedExclusively(place=self.place, holder=sessions.exclusive_holder(conn))
+        if marker is None and self._stage is None:
+            raise self._foreign(conn)
+        if event_log is None or registry is None:
+            self._set_up(conn)
+
+    def _foreign(self, conn: Connection) -> InfobaseError:
+        found = conn.execute(
+            "SELECT count(*) FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
+        ).fetchone()
+        if found and found[0]:
+            detail = text(ru="это база данных другой программы", en="this is a database of another application")
+            return InfobaseDamaged(place=self.place, detail=detail)
+        return InfobaseNotFound(place=self.place)
+
+    def _set_up(self, conn: Connection) -> None:
+        with conn.transaction():
+            conn.execute("SELECT pg_advisory_xact_lock(%s)", [staging.key_of("infobase setup")])
+            for statement in (*sessions.setup_statements(), *log.setup_statements()):
+                conn.execute(statement.sql)
+
+    def close(self) -> None:
+        with self._mutex:
+            self._leave_parent()
+            self._watch.close()
+            pool, self._pool = self._pool, None
+            if pool is not None:
+                pool.clear()
+            service, self._service = self._service, None
+            if service is not None:
+                service.close()
+
+    # --- existence ---
+
+    def exists(self) -> bool:
+        if self._stage is not None or self._pool is not None:
+            return True
+        try:
+            conn = self._connect()
+        except InfobaseNotFound:
+            return False
+        with conn:
+            upkeep.demand_version(conn.info.server_version, self.where())
+            if conn.execute("SELECT to_regclass(%s)", [f"public.{MARKER}"]).fetchone() != (None,):
+                return True
+            problem = self._foreign(conn)
+        if isinstance(problem, InfobaseNotFound):
+            return False
+        raise problem
+
+    def create(self) -> ServerEngine:
+        return self._staged("template0")
+
+    def _staged(self, template: str) -> ServerEngine:
+        stage = staging.Stage(self.where(), template=template)
+        staged = ServerEngine(stage.place, pool_size=self._size, prepare=self._prepare)
+        staged._stage = stage
+        return staged
+
+    def publish(self, staged: ServerEngine, *, replace: bool) -> None:
+        stage = staged._stage
+        if stage is None:
+            raise ValueError("publish takes what create() or clone_from() returned")
+        replace = replace or not self.exists()
+        staged.close()
+        self.close()
+        staging.switch(stage, self.where(), self.id, replace=replace)
+
+    def drop(self) -> None:
+        self.close()
+        if self._stage is not None:
+            self._stage.remove()
+            return
+        if not self.exists():
+            raise InfobaseNotFound(place=self.place)
+        staging.drop(self.where(), self.id)
+
+    def clone_from(self, golden: ServerEngine) -> ServerEngine:
+        there, here = golden.where(), self.where()
+        if (there.host, there.port) != (here.host, here.port):
+            detail = text(ru="эталон на другом сервере", en="the golden base is on another server")
+            raise EngineUnavailable(place=golden.place, detail=detail)
+        golden.close()
+        staged = self._staged(there.database)
+        try:
+            with staged.transaction(write=True) as tx:
+                tx.run(
+                    [Statement(f"TRUNCATE {sessions.SCHEMA}.sessions"), Statement(f'TRUNCATE {log.PREFIX}"EventLog"')]
+                )
+        except BaseException:
+            staged.drop()
+            raise
+        return staged
+
+    # --- transactions ---
+
+    @contextmanager
+    def transaction(self, *, write: bool, timeout: float = LOCK_TIMEOUT) -> Iterator[Transaction]:
+        with self.pool().connection(max(timeout, 1)) as conn:
+            tx = ServerTransaction(
+                conn,
+                self.place,
+                self._watch,
+                writable=write,
+                timeout=timeout,
+                begin=self._begin(write, timeout),
+                log_rows=self._log.insert_statements,
+            )
+            try:
+                yield tx
+                tx.commit()
+            except BaseException:
+                tx.roll_back()
+                raise
+        for action in tx.actions:
+            action()
+
+    def _begin(self, write: bool, timeout: float) -> list[Statement]:
+        begin = [_BEGIN_WRITE if write else _BEGIN_READ]
+        if timeout != LOCK_TIMEOUT or not self._prepare:
+            begin.append(Statement(f"SET LOCAL lock_timeout = {max(int(timeout * 1000), 1)}"))
+        return begin
+
+    def _blockers(self, pid: int) -> str:
+        try:
+            with self._connect() as conn:
+                return sessions.blockers(conn, pid)
+        except (psycopg.Error, InfobaseError) as problem:
+            _log.debug("blockers of %s: %s", pid, problem)
+            return ""
+
+    def lock(
+        self, tx: Transaction, keys: Collection[LockKey], *, shared: bool = False, timeout: float = LOCK_TIMEOUT
+    ) -> None:
+        """A value's lock shares the lock of its space, so that a lock on the whole space excludes it."""
+        assert isinstance(tx, ServerTransaction)
+        wanted: dict[int, bool] = {}
+        for key in keys:
+            if key.value:
+                wanted.setdefault(staging.key_of(key.space), True)
+            exact = staging.key_of(f"{key.space}\0{key.value}" if key.value else key.space)
+            wanted[exact] = shared and wanted.get(exact, True)
+        if not wanted:
+            return
+        ordered = sorted(wanted)
+        command = (
+            "SELECT CASE WHEN s THEN pg_advisory_xact_lock_shared(k)::text ELSE pg_advisory_xact_lock(k)::text END "
+            "FROM unnest(%s::bigint[], %s::boolean[]) AS wanted(k, s)"
+        )
+        statements = [Statement(command, [ordered, [wanted[k] for k in ordered]])]
+        usual, tx.timeout = tx.timeout, timeout
+        if timeout != usual:
+            limits = [Statement(f"SET LOCAL lock_timeout = {max(int(t * 1000), 1)}") for t in (timeout, usual)]
+            statements = [limits[0], *statements, limits[1]]
+        tx.run(statements)
+        tx.timeout = usual
+
+    def bulk_load(self, tx: Transaction, table: Table, rows: Iterable[Sequence[object]]) -> int:
+        assert isinstance(tx, ServerTransaction)
+        tx.run([])
+        tx.round_trips += 1
+        tx.statements += 1
+        try:
+            return bulk.copy_rows(tx.conn, table, rows)
+        except psycopg.Error as problem:
+            tx.failed = translate(problem, self.place) or problem
+            raise tx.failed from problem
+
+    # --- sessions ---
+
+    def _service_connection(self) -> Connection:
+        self.pool()
+        with self._mutex:
+            if self._service is None or self._service.closed:
+                self._service = self._connect()
+            return self._service
+
+    @contextmanager
+    def apart(self) -> Iterator[Connection]:
+        """A connection of its own for a short work outside transactions."""
+        with self._connect() as conn:
+            yield conn
+
+    @contextmanager
+    def open_session(self, info: SessionInfo) -> Iterator[SessionInfo]:
+        conn = self._service_connection()
+        with self._translated():
+            numbered = sessions.enter(conn, info, self.id)
+        try:
+            yield numbered
+        finally:
+            if self._pid == os.getpid() and not conn.closed:
+                with self._translated():
+                    sessions.leave(conn, numbered)
+
+    def sessions(self) -> list[SessionInfo]:
+        with self._translated(), self._reading() as conn:
+            sessions.sweep(conn)
+            return [session for _, session in sessions.alive(conn)]
+
+    @contextmanager
+    def exclusive(self, timeout: float = LOCK_TIMEOUT) -> Iterator[None]:
+        if self._stage is not None or self._exclusive:
+            yield
+            return
+        conn = self._service_connection()
+        with self._translated():
+            sessions.take_exclusive(conn, self.id, timeout, self.place)
+        self._exclusive = True
+        try:
+            yield
+        finally:
+            self._exclusive = False
+            sessions.give_exclusive(conn)
+            if self._pool is not None:
+                self._pool.clear()  # tables may have changed under its prepared statements
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        with self.pool().connection(LOCK_TIMEOUT) as conn:
+            yield conn
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except psycopg.Error as problem:
+            raise translate(problem, self.place) or problem from problem
+
+    # --- whole tables ---
+
+    def ingest(self, table: Table, batches: Iterable[pa.RecordBatch]) -> int:
+        if self._stage is None:
+            raise ValueError("ingest fills staged stores only")
+        self.pool()
+        return bulk.ingest(self.where(), table, batches, sessions.application_name(self.id))
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Snapshot]:
+        self.pool()
+        with ExitStack() as stack:
+            conn: Any = stack.enter_context(self._connect())
+            with self._translated():
+                snapshot = bulk.ServerSnapshot(conn, self.where(), sessions.application_name(self.id))
+            stack.callback(snapshot.close)
+            yield snapshot
+
+    # --- log and upkeep ---
+
+    def event_log(self) -> EventLogStore:
+        return self._log
+
+    def backup(self, target: Path) -> None:
+        with self._translated(), self._reading() as conn:
+            upkeep.backup(conn, self.where(), Path(target))
+
+    def load_backup(self, source: Path) -> ServerEngine:
+        if not (Path(source) / upkeep.ARCHIVE).is_file():
+            raise InfobaseNotFound(place=source)
+        staged = self._staged("template0")
+        try:
+            with staged._connect() as conn:
+                upkeep.load_backup(conn, staged.where(), Path(source))
+        except BaseException:
+            staged.drop()
+            raise
+        return staged
+
+    def check(self) -> list[Finding]:
+        with self._translated(), self._reading() as conn:
+            return upkeep.findings(conn, self.where())
+
+    def size(self) -> StoreStats:
+        with self._translated(), self._reading() as conn:
+            return upkeep.measure(conn)

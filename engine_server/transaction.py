@@ -1,0 +1,135 @@
+"""One PostgreSQL transaction, each call of `run` one round trip."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Protocol
+
+import psycopg
+
+from engine_server.failures import is_lost, translate
+from engine_server.pool import Connection
+from infobase.errors import CommitOutcomeUnknown, InfobaseError
+from infobase.storage import LogEntry, Row, Statement
+
+_FETCH = 5000
+
+
+class Watcher(Protocol):
+    """Finds out who holds what a backend waits for."""
+
+    def enter(self, pid: int, timeout: float) -> None: ...
+
+    def leave(self, pid: int) -> str: ...
+
+
+class ServerTransaction:
+    """`statements`: how many were sent, without BEGIN, SET and COMMIT; `round_trips`: how often the client waited for the server."""
+
+    def __init__(
+        self,
+        conn: Connection,
+        place: object,
+        watcher: Watcher,
+        *,
+        writable: bool,
+        timeout: float,
+        begin: Sequence[Statement],
+        log_rows: Callable[[Sequence[LogEntry]], list[Statement]],
+    ) -> None:
+        self.writable = writable
+        self.conn = conn
+        self.timeout = timeout
+        self.statements = 0
+        self.round_trips = 0
+        self.entries: list[LogEntry] = []
+        self.actions: list[Callable[[], None]] = []
+        self.failed: BaseException | None = None
+        self._place, self._watcher, self._log_rows = place, watcher, log_rows
+        self._begin: Sequence[Statement] = begin
+        self._streams = 0
+
+    def run(self, statements: Sequence[Statement]) -> list[list[Row]]:
+        self.statements += len(statements)
+        head = self._begin
+        results = self.send([*head, *statements] if head else statements)
+        self._begin = ()
+        return results[len(head) :]
+
+    def send(self, statements: Sequence[Statement]) -> list[list[Row]]:
+        """Everything in one pipeline."""
+        if self.failed is not None:
+            raise self.failed
+        self.round_trips += 1
+        conn, pid = self.conn, self.conn.info.backend_pid
+        cursors = []
+        self._watcher.enter(pid, self.timeout)
+        try:
+            with conn.pipeline():
+                for statement in statements:
+                    cursors.append(_execute(conn.cursor(), statement))
+            return [c.fetchall() if c.description else [] for c in cursors]
+        except psycopg.Error as problem:
+            raise self._translated(problem, self._watcher.leave(pid)) from problem
+        finally:
+            self._watcher.leave(pid)
+
+    def stream(self, statement: Statement) -> Iterator[Row]:
+        if self._begin:
+            self.run([])
+        self._streams += 1
+        self.statements += 1
+        self.round_trips += 1
+        try:
+            with self.conn.cursor(name=f"infobase_{self._streams}") as cursor:
+                cursor.itersize = _FETCH
+                params = list(statement.params) or None
+                cursor.execute(_sql(statement), params)
+                yield from cursor
+        except psycopg.Error as problem:
+            raise self._translated(problem, "") from problem
+
+    def log(self, entries: Sequence[LogEntry]) -> None:
+        self.entries.extend(entries)
+
+    def after_commit(self, action: Callable[[], None]) -> None:
+        self.actions.append(action)
+
+    def commit(self) -> None:
+        """Log entries and COMMIT in one round trip. CommitOutcomeUnknown when the connection breaks on the way."""
+        if self.failed is not None:
+            raise self.failed
+        inserts = self._log_rows(self.entries) if self.entries else []
+        if self._begin and not inserts:
+            return
+        self.statements += len(inserts)
+        try:
+            self.send([*self._begin, *inserts, Statement("COMMIT")])
+        except InfobaseError as problem:
+            if self.conn.closed:
+                raise CommitOutcomeUnknown(detail=str(problem)) from problem
+            raise
+
+    def roll_back(self) -> None:
+        if self.conn.closed or self.conn.pgconn.transaction_status == psycopg.pq.TransactionStatus.IDLE:
+            return
+        try:
+            self.conn.execute("ROLLBACK")
+        except psycopg.Error:
+            self.conn.close()  # the server rolls back what has lost its connection
+
+    def _translated(self, problem: psycopg.Error, holder: str) -> InfobaseError | psycopg.Error:
+        if is_lost(problem, self.conn):
+            self.conn.close()
+        found = translate(problem, self._place, timeout=self.timeout, holder=holder) or problem
+        self.failed = found
+        return found
+
+
+def _execute(cursor: psycopg.Cursor[Any], statement: Statement) -> psycopg.Cursor[Any]:
+    return cursor.execute(_sql(statement), statement.params or None)
+
+
+def _sql(statement: Statement) -> str:
+    """Without parameters psycopg takes the text as it is, so a doubled percent sign must be single."""
+    return statement.sql if statement.params else statement.sql.replace("%%", "%")
