@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+
 from engine_file.engine import FileEngine
 from engine_server.engine import ServerEngine
-
 from infobase.kernel import Kernel
 from infobase.schema.ddl import create_statements
 from infobase.storage import Statement, StorageEngine
