@@ -35,6 +35,7 @@ END = dt.datetime(2026, 2, 1)
 _CENT = Decimal("0.01")
 _VAT = Decimal(22) / Decimal(122)
 """Share of VAT at 22% (from 2026) in a price that contains it."""
+_WITH_VAT = Decimal("1.22")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,7 @@ class _Month:
     documents: Counter[str] = field(default_factory=Counter)
     postings: int = 0
     _deals: dict[int, DocumentObject] = field(default_factory=dict)
+    _leads: dict[int, DocumentObject] = field(default_factory=dict)
     _orders: dict[int, DocumentObject] = field(default_factory=dict)
     _invoices: dict[int, DocumentObject] = field(default_factory=dict)
 
@@ -141,6 +143,7 @@ class _Month:
             Manager=self.catalogs.staff[deal.manager],
             FirstResponseAt=at + dt.timedelta(minutes=5 + number % 40),
         )
+        self._leads[number] = lead
         self._post(lead)
 
     def _move_deal(self, number: int, place: int) -> None:
@@ -160,6 +163,10 @@ class _Month:
             document.ClosedAt = step.entered
             document.RefusalReason = self.catalogs.refusals[deal.refusal] if deal.refusal else None
         self._post(document)
+        if not place and number in self._leads:
+            lead = self._leads[number]
+            lead.Deal = document.ref
+            self._post(lead)
 
     def _new_deal(self, number: int, deal: Deal, step: Step) -> DocumentObject:
         document = self._new(
@@ -262,7 +269,7 @@ class _Month:
         total, total_vat = Decimal(0), Decimal(0)
         for product, quantity in lines:
             known = self.plan.products[product]
-            price = known.cost if at_cost else known.price
+            price = known.cost * _WITH_VAT if at_cost else known.price
             amount = price * quantity
             vat = (amount * _VAT).quantize(_CENT, ROUND_HALF_UP)
             document.section("Goods").add(

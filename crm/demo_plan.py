@@ -65,6 +65,8 @@ class Company:
 
 @dataclass(frozen=True, slots=True)
 class Product:
+    """`price` contains VAT, `cost` does not, as goods are kept in stock."""
+
     group: str
     name: str
     article: str
@@ -197,12 +199,12 @@ def _person(rng: random.Random) -> str:
 
 def _products(rng: random.Random) -> Iterator[Product]:
     for index, (group, name, price) in enumerate(words.GOODS):
-        cost = Decimal(price * rng.randrange(48, 68) // 100)
+        cost = Decimal(price * rng.randrange(40, 56) // 100)
         yield Product(
             group, name, f"A-{index + 1:04d}", barcode_with_key(f"460000000{index + 1:03d}"), Decimal(price), cost
         )
     for index, (name, price) in enumerate(words.SERVICES):
-        yield Product("Услуги", name, f"S-{index + 1:04d}", "", Decimal(price), Decimal(price * 40 // 100))
+        yield Product("Услуги", name, f"S-{index + 1:04d}", "", Decimal(price), Decimal(price * 33 // 100))
 
 
 def _deals(
