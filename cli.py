@@ -10,7 +10,8 @@ import infobase
 from classifiers.commands import classifier
 from crm.commands import demo
 from infobase.commands import bases, configuration, listing, log, moving, querying, runner, users
-from infobase.commands.interface import group
+from infobase.commands.interface import Option, group
+from infobase.i18n import Bilingual
 
 root = group(
     "infobase",
@@ -43,7 +44,10 @@ COMMANDS: tuple[click.Command, ...] = (
 )
 for _command in COMMANDS:
     root.add_command(_command)
-click.version_option(infobase.__version__, prog_name="infobase")(root)
+_version = click.version_option(
+    infobase.__version__, prog_name="infobase", cls=Option, says=Bilingual("Показать версию", "Show the version")
+)
+_version(root)
 
 
 def main() -> None:

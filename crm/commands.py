@@ -24,7 +24,7 @@ from infobase.commands.interface import command, option
 from infobase.commands.output import print_table, progress, remark, say, size_text
 from infobase.connection_string import ConnectionString, folder
 from infobase.errors import ContentDiffers, UsageError
-from infobase.i18n import text
+from infobase.i18n import language, text
 from infobase.infobase import Infobase
 from infobase.list_file import resolve
 from infobase.metadata.reader import read_folder
@@ -123,11 +123,13 @@ def _enter_month(session: Session, scale: str) -> None:
     with progress() as step:
         summary = month.fill(session, scale, step)
     seconds = f"{time.monotonic() - started:.1f}"
-    documents = ", ".join(f"{name.partition('.')[2]} {count}" for name, count in summary.documents.items())
+    objects = session.kernel.configuration.objects
+    listed = [f"{objects[name].naming.label(language())} {count}" for name, count in summary.documents.items()]
+    documents, total = "; ".join(listed), sum(summary.documents.values())
     say(
         text(
-            ru=f"   элементов справочников {summary.catalog_items}; документов {sum(summary.documents.values())}: {documents}; проведений {summary.postings} за {seconds} с",
-            en=f"   catalog items {summary.catalog_items}; documents {sum(summary.documents.values())}: {documents}; postings {summary.postings} in {seconds} s",
+            ru=f"   элементов справочников {summary.catalog_items}; документов {total}: {documents}; проведений {summary.postings} за {seconds} с",
+            en=f"   catalog items {summary.catalog_items}; documents {total}: {documents}; postings {summary.postings} in {seconds} s",
         )
     )
 

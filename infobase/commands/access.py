@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 from infobase.commands.interface import option
+from infobase.commands.output import remark
 from infobase.connection import engine_of, open_session
 from infobase.connection_string import ConnectionString
 from infobase.errors import Cancelled, LoginFailed, UsageError
@@ -123,6 +124,8 @@ def _log_in(base: Infobase, where: ConnectionString, login: Login) -> Session:
     try:
         return open_session(base, user, password, APPLICATION)
     except LoginFailed:
+        if not user and not can_ask():
+            remark(text(ru="Укажите пользователя: --user ИМЯ", en="Give the user: --user NAME"))
         if user or login.password is not None or not can_ask():
             raise
     user = click.prompt(text(ru="Пользователь", en="User"), err=True)

@@ -26,7 +26,6 @@ from infobase.commands.access import (
     secret_in,
     store,
 )
-from infobase.commands.configuration import read_configuration
 from infobase.commands.interface import command, json_option, option, yes_option
 from infobase.commands.output import plain, print_facts, print_json, print_table, progress, remark, say, size_text
 from infobase.connection_string import ConnectionString, folder
@@ -34,11 +33,17 @@ from infobase.errors import CheckFailed, InfobaseDamaged, TargetExists, UsageErr
 from infobase.files import sync_folder
 from infobase.i18n import text
 from infobase.list_file import resolve
-from infobase.metadata.model import Configuration, Naming
+from infobase.metadata.archive import load_configuration
+from infobase.metadata.model import Configuration, Naming, Role
 from infobase.schema.layout import FieldLayout, Layout
 from infobase.storage import Finding, Table
 
-EMPTY = Configuration(Naming("EmptyConfiguration", "ПустаяКонфигурация"), "1.0.0")
+EMPTY = Configuration(
+    Naming("EmptyConfiguration", "ПустаяКонфигурация"),
+    "1.0.0",
+    objects={"Role.FullRights": Role(Naming("FullRights", "ПолныеПрава"), all_rights=True)},
+)
+"""What `create` makes without a template: nothing but the administrator's role."""
 
 
 @command(
@@ -82,7 +87,7 @@ def create(
             with progress() as step:
                 base = bases.restore_base(engine, template, name=title, progress=step)
         else:
-            configuration = EMPTY if template is None else read_configuration(template)
+            configuration = EMPTY if template is None else load_configuration(template)
             bases.demand_free(engine)
             user = text(ru="Администратор", en="Administrator") if admin is None else admin
             password = _new_password(password_env, password_file, ask=ask_password) if user else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import click
@@ -17,27 +18,25 @@ from infobase.commands.access import (
 )
 from infobase.commands.interface import command_in, group, json_option, option, yes_option
 from infobase.commands.output import print_json, print_table, remark, say
-from infobase.errors import ConfigurationInvalid, ConfigurationUnreadable, TargetExists
+from infobase.errors import ConfigurationInvalid, TargetExists
 from infobase.i18n import text
-from infobase.metadata import archive, canonical, reader
+from infobase.metadata import canonical
+from infobase.metadata.archive import load_configuration, write_cf
 from infobase.metadata.model import Configuration
+from infobase.metadata.writer import write_folder
+from infobase.schema.restructure import RestructurePlan
 
-config = group("config", ru="Конфигурация: выгрузить, загрузить, проверить", en="The configuration: export, import, check")
+config = group(
+    "config", ru="Конфигурация: выгрузить, загрузить, проверить", en="The configuration: export, import, check"
+)
 
 _SOURCE = click.Path(exists=True, path_type=Path)
-
-
-def read_configuration(place: Path) -> Configuration:
-    """From a folder or a `.cf`. ConfigurationUnreadable, ConfigurationInvalid with every problem, GenuineFile."""
-    if place.is_dir():
-        return reader.read_folder(place)
-    return archive.read_cf(place)
 
 
 @command_in(config, "export", ru="Выгрузить конфигурацию базы в .cf или папку", en="Export into a .cf or a folder")
 @connection_argument()
 @click.argument("target", metavar="F.cf|DIR", type=click.Path(path_type=Path))
-@option("--replace", is_flag=True, ru="Заменить, если есть", en="Replace what is there")
+@option("--replace", is_flag=True, ru="Заменить файл .cf, если он есть", en="Replace the .cf if there is one")
 @login_options
 def export(connection: str, target: Path, replace: bool, login: Login) -> None:
     with opened(connection, login) as (base, session):
@@ -49,9 +48,12 @@ def export(connection: str, target: Path, replace: bool, login: Login) -> None:
 
 
 def _write(configuration: Configuration, target: Path, *, replace: bool) -> None:
+    if target.suffix.casefold() != ".cf":
+        write_folder(configuration, target)
+        return
     if target.exists() and not replace:
         raise TargetExists(place=target)
-    archive.write_cf(configuration, target)
+    write_cf(configuration, target)
 
 
 @command_in(
@@ -65,7 +67,7 @@ def _write(configuration: Configuration, target: Path, *, replace: bool) -> None
 @yes_option
 @login_options
 def import_(source: Path, connection: str, yes: bool, login: Login) -> None:
-    configuration = read_configuration(source)
+    configuration = load_configuration(source)
     with opened(connection, login) as (base, session):
         session.access.demand_configuration("UpdateDataBaseConfiguration")
         if canonical.digest(configuration) == canonical.digest(base.kernel.configuration):
@@ -78,13 +80,13 @@ def import_(source: Path, connection: str, yes: bool, login: Login) -> None:
     say(text(ru=ru, en=f"The configuration is updated: {configuration.name} {configuration.version}"))
 
 
-def _announce(plan: bases.restructure.RestructurePlan, *, yes: bool) -> None:
+def _announce(plan: RestructurePlan, *, yes: bool) -> None:
     """Every change; a yes is needed only where data would be lost."""
     for change in plan.changes:
         remark(f"  {change}")
-    lost = [c for c in plan.changes if c.loses_data]
-    if lost:
-        ru, en = f"Будут потеряны данные ({len(lost)}). Продолжить?", f"Data will be lost ({len(lost)}). Go on?"
+    if plan.losses:
+        count = len(plan.losses)
+        ru, en = f"Будут потеряны данные ({count}). Продолжить?", f"Data will be lost ({count}). Go on?"
         confirm(text(ru=ru, en=en), yes=yes)
 
 
@@ -93,7 +95,7 @@ def _announce(plan: bases.restructure.RestructurePlan, *, yes: bool) -> None:
 @json_option
 def check(source: Path, as_json: bool) -> None:
     try:
-        configuration = read_configuration(source)
+        configuration = load_configuration(source)
     except ConfigurationInvalid as e:
         if as_json:
             names = ("file", "line", "key", "message", "expected")
@@ -102,7 +104,7 @@ def check(source: Path, as_json: bool) -> None:
     if as_json:
         print_json([])
         return
-    rows = [(kind, len(list(configuration.of_kind(kind)))) for kind in dict.fromkeys(o.kind for o in configuration.objects.values())]
+    kinds = Counter(o.kind for o in configuration.objects.values())
     ru = f"{configuration.name} {configuration.version}: ошибок нет"
     say(text(ru=ru, en=f"{configuration.name} {configuration.version}: no faults"))
-    print_table([text(ru="Вид", en="Kind"), text(ru="Объектов", en="Objects")], rows)
+    print_table([text(ru="Вид", en="Kind"), text(ru="Объектов", en="Objects")], list(kinds.items()))

@@ -61,11 +61,15 @@ class _Bilingual(click.Command):
         return found
 
     def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        self.options_metavar = text(ru="[КЛЮЧИ]", en="[OPTIONS]")
+        if isinstance(self, click.Group):
+            self.subcommand_metavar = text(ru="КОМАНДА ...", en="COMMAND ...")
         pieces = " ".join(self.collect_usage_pieces(ctx))
         formatter.write_usage(ctx.command_path, pieces, prefix=text(ru="Вызов: ", en="Usage: "))
 
     def _write_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        records = [r for p in self.get_params(ctx) if (r := p.get_help_record(ctx)) is not None]
+        options = (p for p in self.get_params(ctx) if isinstance(p, click.Option))
+        records = [r for p in options if (r := p.get_help_record(ctx)) is not None]
         if records:
             with formatter.section(text(ru="Ключи", en="Options")):
                 formatter.write_dl(records)

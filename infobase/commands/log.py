@@ -29,7 +29,9 @@ SEVERITIES = ("Information", "Error", "Warning", "Note")
 @option("--of-user", multiple=True, ru="События пользователя", en="Events of a user")
 @option("--severity", multiple=True, type=click.Choice(SEVERITIES), ru="Важность", en="Severity")
 @option("--metadata", multiple=True, ru="Имя объекта, как в журнале", en="Name of the object, as in the log")
-@option("--text", "words", default="", ru="Слова в комментарии или представлении", en="Words in the comment or the data")
+@option(
+    "--text", "words", default="", ru="Слова в комментарии или представлении", en="Words in the comment or the data"
+)
 @option("--limit", type=click.IntRange(min=0), default=100, ru="Не больше событий (0 - все)", en="At most (0: all)")
 @option("--oldest-first", is_flag=True, ru="В порядке записи", en="In the order of writing")
 @json_option
@@ -73,7 +75,9 @@ def show(
         text(ru="Данные", en="Data"),
         text(ru="Комментарий", en="Comment"),
     ]
-    print_table(headers, [(e.date, e.severity, e.event, e.user, e.metadata, e.presentation, e.comment) for e in entries])
+    print_table(
+        headers, [(e.date, e.severity, e.event, e.user, e.metadata, e.presentation, e.comment) for e in entries]
+    )
 
 
 def moment(written: str) -> dt.datetime | None:

@@ -181,7 +181,9 @@ def replicate(source: str, target: str, replace: bool, yes: bool, login: Login, 
         text(ru="Строк", en="Rows"),
         text(ru="Совпало", en="Equal"),
     ]
-    rows = [(c.what, c.rows_a, c.digest_a == c.digest_b and c.rows_a == c.rows_b) for c in (*found.tables, *found.totals)]
+    rows = [
+        (c.what, c.rows_a, c.digest_a == c.digest_b and c.rows_a == c.rows_b) for c in (*found.tables, *found.totals)
+    ]
     print_table(headers, [row for row in rows if row[1] or not row[2]])
     ru = f"Перенесено: {places[0]} -> {places[1]}. Хеш содержимого совпал: {found.content_digest_b}"
     say(text(ru=ru, en=f"Moved: {places[0]} -> {places[1]}. The content digests agree: {found.content_digest_b}"))

@@ -109,7 +109,7 @@ def print_table(headers: Sequence[str], rows: Iterable[Sequence[object]], *, tit
         table.add_column(shown(header), justify="right" if numeric else "left", overflow="fold")
     for row in listed:
         table.add_row(*(shown(cell) for cell in row))
-    console().print(table)
+    _print(table)
 
 
 def _is_number(value: object) -> bool:
@@ -123,7 +123,15 @@ def print_facts(facts: Mapping[str, object]) -> None:
     table.add_column(overflow="fold")
     for name, value in facts.items():
         table.add_row(shown(name), shown(value))
-    console().print(table)
+    _print(table)
+
+
+def _print(table: Table) -> None:
+    """Without the blanks that lay out the last column."""
+    target = console()
+    with target.capture() as captured:
+        target.print(table)
+    print("\n".join(line.rstrip() for line in captured.get().rstrip().split("\n")))
 
 
 @contextmanager

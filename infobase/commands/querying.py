@@ -44,14 +44,18 @@ between with commas. Several --where hold together. Fields go through references
 )
 @connection_argument()
 @login_options
-@option("--source", default="", ru="Источник: Catalog.X, AccumulationRegister.X.Balance ...", en="Source: Catalog.X ...")
+@option(
+    "--source", default="", ru="Источник: Catalog.X, AccumulationRegister.X.Balance ...", en="Source: Catalog.X ..."
+)
 @option("--parameter", multiple=True, ru="Параметр виртуальной таблицы: period=2026-02-01", en="period=2026-02-01 ...")
 @option("--select", multiple=True, ru="Поля через запятую; Sum(Amount) as Total", en="Fields; Sum(Amount) as Total")
 @option("--where", multiple=True, ru="Условие", en="A condition")
 @option("--group", multiple=True, ru="Группировать по полям", en="Group by fields")
 @option("--order", multiple=True, ru="Порядок: поля, -Поле по убыванию", en="Order: fields, -Field descending")
 @option("--limit", type=click.IntRange(min=1), ru="Не больше строк", en="At most so many rows")
-@option("--query", "file", type=click.Path(dir_okay=False, path_type=Path), ru="Запрос из файла JSON", en="From a JSON file")
+@option(
+    "--query", "file", type=click.Path(dir_okay=False, path_type=Path), ru="Запрос из файла JSON", en="From a JSON file"
+)
 @json_option
 def query(
     connection: str,
@@ -164,7 +168,9 @@ def _value(held: ValueType, written: str, field: str) -> object:
             return _number(written, field)
         case BooleanType():
             return _boolean(written, field)
-        case CompositeType(types) if any(isinstance(t, NumberType) for t in types) and re.fullmatch(r"-?[\d.]+", written):
+        case CompositeType(types) if any(isinstance(t, NumberType) for t in types) and re.fullmatch(
+            r"-?[\d.]+", written
+        ):
             return _number(written, field)
     return written
 

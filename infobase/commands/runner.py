@@ -72,10 +72,17 @@ def _report(e: BaseException) -> int:
         if isinstance(e, click.exceptions.NoArgsIsHelpError):
             remark(e.ctx.get_help() if e.ctx else error)
         else:
-            remark(text(ru=f"Ошибка: {error}", en=f"Error: {error}"))
+            remark(_headed(str(error)))
         return error.exit_code
     except BrokenPipeError:
         return _output_closed()
+
+
+def _headed(message: str) -> str:
+    """«Ошибка: ...», once: some messages begin so themselves."""
+    if re.match(r"(ошибка|usage error|query error|error)\b", message, re.IGNORECASE):
+        return message
+    return text(ru="Ошибка: ", en="Error: ") + message
 
 
 def _as_infobase_error(e: BaseException) -> InfobaseError:

@@ -22,7 +22,6 @@ from infobase.commands.interface import command_in, group, json_option, option
 from infobase.commands.output import print_json, print_table, say
 from infobase.errors import UsageError
 from infobase.i18n import language, text
-from infobase.metadata.model import Configuration
 
 user = group("user", ru="Пользователи базы", en="Users of a base")
 role = group("role", ru="Роли конфигурации", en="Roles of the configuration")
@@ -63,21 +62,17 @@ def list_users(connection: str, login: Login, as_json: bool) -> None:
         demand_administrator(session)
         with session.reading() as tx:
             found = users.list_users(base.kernel, tx)
-    rows = [(u.name, u.full_name, ", ".join(u.roles), u.enabled) for u in found]
     if as_json:
-        print_json(
-            [
-                {"name": u.name, "full_name": u.full_name, "roles": list(u.roles), "enabled": u.enabled, "id": str(u.id)}
-                for u in found
-            ]
-        )
+        print_json(found)
         return
     headers = [
         text(ru="Имя", en="Name"),
         text(ru="Полное имя", en="Full name"),
         text(ru="Роли", en="Roles"),
         text(ru="Вход разрешён", en="Enabled"),
+        text(ru="Пароль", en="Password"),
     ]
+    rows = [(u.name, u.full_name, ", ".join(u.roles), u.enabled, u.has_password) for u in found]
     print_table(headers, rows)
 
 
@@ -101,9 +96,8 @@ def add(
     with opened(connection, login) as (base, session):
         demand_administrator(session)
         password = _new_password(name, secret, empty=empty_password)
-        wanted = role_names(base.kernel.configuration, roles)
         with session.transaction() as tx:
-            users.add_user(base.kernel, tx, name, password, wanted, full_name, allow_empty=empty_password)
+            users.add_user(base.kernel, tx, name, password, roles, full_name, allow_empty=empty_password)
             tx.log([session.log_entry("_$User$_.New", comment=name, transaction="Committed")])
     say(text(ru=f"Добавлен пользователь «{name}»", en=f"Added the user {name!r}"))
 
@@ -129,7 +123,7 @@ def remove(connection: str, name: str, login: Login) -> None:
 @login_options
 def password(connection: str, name: str, secret: Path | None, empty_password: bool, login: Login) -> None:
     with opened(connection, login) as (base, session):
-        if name != session.info.user:
+        if name.casefold() != session.info.user.casefold():
             demand_administrator(session)
         new = _new_password(name, secret, empty=empty_password)
         with session.transaction() as tx:
@@ -138,7 +132,9 @@ def password(connection: str, name: str, secret: Path | None, empty_password: bo
     say(text(ru=f"Пароль пользователя «{name}» сменён", en=f"The password of {name!r} is changed"))
 
 
-@command_in(user, "roles", ru="Назначить роли пользователю (вместо прежних)", en="Give a user roles (instead of the old)")
+@command_in(
+    user, "roles", ru="Назначить роли пользователю (вместо прежних)", en="Give a user roles (instead of the old)"
+)
 @connection_argument()
 @click.argument("name", metavar="NAME")
 @click.argument("roles", metavar="ROLE...", nargs=-1, required=True)
@@ -146,11 +142,11 @@ def password(connection: str, name: str, secret: Path | None, empty_password: bo
 def roles(connection: str, name: str, roles: tuple[str, ...], login: Login) -> None:
     with opened(connection, login) as (base, session):
         demand_administrator(session)
-        wanted = role_names(base.kernel.configuration, roles)
         with session.transaction() as tx:
-            users.set_roles(base.kernel, tx, name, wanted)
+            changed = users.set_roles(base.kernel, tx, name, roles)
             tx.log([session.log_entry("_$User$_.Update", comment=name, transaction="Committed")])
-    say(text(ru=f"Роли пользователя «{name}»: {', '.join(wanted)}", en=f"Roles of {name!r}: {', '.join(wanted)}"))
+    shown = ", ".join(changed.roles)
+    say(text(ru=f"Роли пользователя «{changed.name}»: {shown}", en=f"Roles of {changed.name!r}: {shown}"))
 
 
 @command_in(role, "list", ru="Показать роли и что они дают", en="Show the roles and what they give")
@@ -162,9 +158,7 @@ def list_roles(connection: str, login: Login, as_json: bool) -> None:
         demand_administrator(session)
         found = base.kernel.configuration.roles
     if as_json:
-        print_json(
-            [{"name": r.name, "ru": r.naming.ru, "all_rights": r.all_rights, "rights": r.rights} for r in found]
-        )
+        print_json([{"name": r.name, "ru": r.naming.ru, "all_rights": r.all_rights, "rights": r.rights} for r in found])
         return
     everything = text(ru="все права", en="all rights")
     rows = [
@@ -173,16 +167,3 @@ def list_roles(connection: str, login: Login, as_json: bool) -> None:
     ]
     headers = [text(ru="Роль", en="Role"), text(ru="Название", en="Title"), text(ru="Объектов", en="Objects")]
     print_table(headers, rows)
-
-
-def role_names(configuration: Configuration, given: tuple[str, ...]) -> list[str]:
-    """English names of roles given in either language. UsageError lists those there are."""
-    found = []
-    for name in given:
-        known = next((r for r in configuration.roles if r.naming.answers_to(name)), None)
-        if known is None:
-            options = ", ".join(r.name for r in configuration.roles)
-            ru, en = f"нет роли «{name}»; есть: {options}", f"no role {name!r}; there are: {options}"
-            raise UsageError(detail=text(ru=ru, en=en))
-        found.append(known.name)
-    return found

@@ -72,7 +72,7 @@ def test_adding_and_removing_leaves_all_else_byte_for_byte(tmp_path: Path) -> No
         found.add("Новая", parse('File="/srv/new";Pwd=secret;'), "/FinData")
     written = place.read_bytes()
     assert written.startswith(CANONICAL)
-    assert 'Connect=File="/srv/new";\r\n'.encode() in written
+    assert b'Connect=File="/srv/new";\r\n' in written
     assert b"secret" not in written
     with list_file.editing(place) as found:
         found.remove("новая")
