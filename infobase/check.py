@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
+from infobase.errors import InfobaseError
 from infobase.i18n import Bilingual, text
 from infobase.kernel import Kernel
 from infobase.metadata import canonical
@@ -47,12 +48,16 @@ class _Held:
 
 
 def check_infobase(kernel: Kernel) -> list[Finding]:
-    """The store's own integrity, then the logical check on one snapshot. A store found damaged is not read further."""
+    """The store's own integrity, then the logical check on one snapshot. Where a damaged store breaks the latter off, that is a finding too."""
     found = kernel.engine.check()
-    if any(f.severity == "error" for f in found):
-        return found
-    with kernel.engine.transaction(write=False) as tx:
-        return found + check_base(kernel, tx)
+    try:
+        with kernel.engine.transaction(write=False) as tx:
+            return found + check_base(kernel, tx)
+    except InfobaseError as error:
+        if not any(f.severity == "error" for f in found):
+            raise
+        message = text(ru=f"логическая проверка прервана: {error}", en=f"the logical check broke off: {error}")
+        return [*found, Finding("error", "check_incomplete", message, kernel.engine.place)]
 
 
 def check_base(kernel: Kernel, tx: Transaction) -> list[Finding]:

