@@ -19,6 +19,7 @@ from infobase.errors import (
     StorageFailure,
 )
 from infobase.i18n import text
+from infobase.schema.naming import fit
 
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL}
 _LITTLE_SPACE = 1 << 20
@@ -75,6 +76,15 @@ def _no_space(code: int, place: Path) -> bool:
     except ImportError:
         return False
     return resource.getrlimit(resource.RLIMIT_FSIZE)[0] != resource.RLIM_INFINITY
+
+
+def index_name(conn: sqlite3.Connection, table: str, columns: str) -> str:
+    """SQLite only names the columns of a violated unique index: find the index. The primary key is named as DDL names it."""
+    wanted = columns.split(", ")
+    for _, name, unique, origin, _ in conn.execute("SELECT * FROM pragma_index_list(?)", [table]).fetchall():
+        if unique and wanted == [r[0] for r in conn.execute("SELECT name FROM pragma_index_info(?)", [name])]:
+            return fit(f"pk_{table}") if origin == "pk" else str(name)
+    return columns
 
 
 def _constraint(problem: sqlite3.Error, code: int) -> InfobaseError | None:

@@ -6,8 +6,8 @@ import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from engine_file.failures import translate
-from infobase.errors import InfobaseError
+from engine_file.failures import index_name, translate
+from infobase.errors import InfobaseError, NotUnique
 from infobase.storage import LogEntry, Row, Statement
 
 _FETCH = 2000
@@ -70,5 +70,8 @@ class FileTransaction:
 
     def _translated(self, problem: sqlite3.Error | OverflowError) -> InfobaseError | sqlite3.Error | OverflowError:
         found = translate(problem, self._place, timeout=self._timeout) or problem
+        if isinstance(found, NotUnique):
+            table, columns = str(found.fields["object"]), str(found.fields["field"])
+            found = NotUnique(field=index_name(self.conn, table, columns), value="", object=table)
         self.failed = found
         return found
