@@ -150,7 +150,10 @@ def _read_pairs(given: str) -> Pairs:
     while at < len(given):
         name, mark, _ = given[at:].partition("=")
         if not mark or not _NAME.fullmatch(name.strip()):
-            ru, en = f"ожидается Имя=Значение; начиная с символа {at + 1}", f"expected Name=Value; at character {at + 1}"
+            ru, en = (
+                f"ожидается Имя=Значение; начиная с символа {at + 1}",
+                f"expected Name=Value; at character {at + 1}",
+            )
             raise _invalid(given, ru=ru, en=en)
         content, at = _read_value(given, at + len(name) + 1)
         known = _CANONICAL.get(name.strip().casefold(), name.strip())

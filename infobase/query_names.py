@@ -3,72 +3,60 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from infobase.errors import QueryInvalid
 from infobase.i18n import Bilingual
 
-VIRTUAL_TABLES = {
-    "slicelast": "SliceLast",
-    "срезпоследних": "SliceLast",
-    "slicefirst": "SliceFirst",
-    "срезпервых": "SliceFirst",
-    "balance": "Balance",
-    "остатки": "Balance",
-    "turnovers": "Turnovers",
-    "обороты": "Turnovers",
-    "balanceandturnovers": "BalanceAndTurnovers",
-    "остаткииобороты": "BalanceAndTurnovers",
-}
-PARAMETERS = {
-    "period": "period",
-    "период": "period",
-    "start": "start",
-    "начало": "start",
-    "началопериода": "start",
-    "end": "end",
-    "конец": "end",
-    "конецпериода": "end",
-    "periodicity": "periodicity",
-    "периодичность": "periodicity",
-    "condition": "condition",
-    "условие": "condition",
-}
-PERIODICITIES = {
-    "": "",
-    "period": "",
-    "период": "",
-    "day": "Day",
-    "день": "Day",
-    "week": "Week",
-    "неделя": "Week",
-    "month": "Month",
-    "месяц": "Month",
-    "quarter": "Quarter",
-    "квартал": "Quarter",
-    "year": "Year",
-    "год": "Year",
-    "recorder": "Recorder",
-    "регистратор": "Recorder",
-    "record": "Record",
-    "запись": "Record",
-}
-AGGREGATES = {
-    "sum": "Sum",
-    "сумма": "Sum",
-    "count": "Count",
-    "количество": "Count",
-    "min": "Min",
-    "минимум": "Min",
-    "max": "Max",
-    "максимум": "Max",
-    "avg": "Avg",
-    "среднее": "Avg",
-}
+
+class Words:
+    """Words of the language in both languages, found without regard to case."""
+
+    def __init__(self, *rows: tuple[str, ...]) -> None:
+        """Each row: the canonical word, then everything that means it, as it is written."""
+        self.written = [w for row in rows for w in row[1:] if w]
+        self._canonical = {w.casefold(): row[0] for row in rows for w in row[1:]}
+
+    def find(self, given: object) -> str | None:
+        """The canonical word; None when it is not one."""
+        return self._canonical.get(given.casefold()) if isinstance(given, str) else None
+
+
+VIRTUAL_TABLES = Words(
+    ("SliceLast", "SliceLast", "СрезПоследних"),
+    ("SliceFirst", "SliceFirst", "СрезПервых"),
+    ("Balance", "Balance", "Остатки"),
+    ("Turnovers", "Turnovers", "Обороты"),
+    ("BalanceAndTurnovers", "BalanceAndTurnovers", "ОстаткиИОбороты"),
+)
+PARAMETERS = Words(
+    ("period", "period", "Период"),
+    ("start", "start", "Начало", "НачалоПериода"),
+    ("end", "end", "Конец", "КонецПериода"),
+    ("periodicity", "periodicity", "Периодичность"),
+    ("condition", "condition", "Условие"),
+)
+PERIODICITIES = Words(
+    ("", "", "Period", "Период"),
+    ("Day", "Day", "День"),
+    ("Week", "Week", "Неделя"),
+    ("Month", "Month", "Месяц"),
+    ("Quarter", "Quarter", "Квартал"),
+    ("Year", "Year", "Год"),
+    ("Recorder", "Recorder", "Регистратор"),
+    ("Record", "Record", "Запись"),
+)
+AGGREGATES = Words(
+    ("Sum", "Sum", "Сумма"),
+    ("Count", "Count", "Количество"),
+    ("Min", "Min", "Минимум"),
+    ("Max", "Max", "Максимум"),
+    ("Avg", "Avg", "Среднее"),
+)
 DISTINCT = ("distinct", "различные")
 PRESENTATION = ("presentation", "представление")
 REF = ("ref", "ссылка")
-"""Words of the language, case-folded -> canonical."""
+"""Words compared case-folded."""
 
 FIGURES = {
     "Balance": ("Balance", "Остаток"),
@@ -110,10 +98,9 @@ def unknown(ru: str, en: str, name: str, candidates: Iterable[str]) -> QueryInva
     return invalid(f"{ru} «{shown(name)}» нет{hint_ru}", f"no {en} {shown(name)!r}{hint_en}")
 
 
-def word(words: Mapping[str, str], given: object, ru: str, en: str) -> str:
+def word(words: Words, given: object, ru: str, en: str) -> str:
     """The canonical form of a word of the language. QueryInvalid when it is not one."""
-    if isinstance(given, str):
-        found = words.get(given.casefold())
-        if found is not None:
-            return found
-    raise unknown(ru, en, given if isinstance(given, str) else repr(given), words)
+    found = words.find(given)
+    if found is None:
+        raise unknown(ru, en, given if isinstance(given, str) else repr(given), words.written)
+    return found

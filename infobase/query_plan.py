@@ -88,7 +88,7 @@ def source_of(kernel: Kernel, query: Query) -> Source:
     if not isinstance(query.parameters, Mapping):
         raise invalid("параметры должны быть словарём", "the parameters must be a mapping")
     for name, value in query.parameters.items():
-        if isinstance(name, str) and PARAMETERS.get(name.casefold()) == "periodicity":
+        if PARAMETERS.find(name) == "periodicity":
             found = word(PERIODICITIES, value or "", "периодичности", "periodicity")
             return resolve_source(kernel, query.source, found)
     return resolve_source(kernel, query.source)

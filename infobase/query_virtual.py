@@ -173,7 +173,7 @@ class VirtualTable:
         return truncated(found, self.source.periodicity, self.kernel.dialect)
 
     def _amount(self, rows: sa.FromClause, segment: Segment, i: int, resource: FieldLayout, component: str) -> Sql:
-        zero: Sql = sa.literal_column("0")
+        zero = self._zero()
         if (component == "o") != (segment.role == OPENING):
             return zero
         if segment.table == BALANCE:
@@ -187,9 +187,13 @@ class VirtualTable:
             found = self._with_sides(rows, segment, i, resource, component)
         return -found if segment.sign < 0 else found
 
+    def _zero(self) -> Sql:
+        """Of the type sums have, even when nothing else is summed."""
+        return sa.literal_column("0" if self.kernel.dialect.name == "sqlite" else "CAST(0 AS NUMERIC)")
+
     def _with_sides(self, rows: sa.FromClause, segment: Segment, i: int, resource: FieldLayout, component: str) -> Sql:
         """Receipt, expense or their difference of a balance register."""
-        zero: Sql = sa.literal_column("0")
+        zero = self._zero()
         if segment.table == TOTALS:
             assert self.register.turnovers is not None
             at = 2 * (i - len(self.register.resources))

@@ -62,8 +62,6 @@ class _Bilingual(click.Command):
 
     def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         self.options_metavar = text(ru="[КЛЮЧИ]", en="[OPTIONS]")
-        if isinstance(self, click.Group):
-            self.subcommand_metavar = text(ru="КОМАНДА ...", en="COMMAND ...")
         pieces = " ".join(self.collect_usage_pieces(ctx))
         formatter.write_usage(ctx.command_path, pieces, prefix=text(ru="Вызов: ", en="Usage: "))
 
@@ -91,6 +89,10 @@ class Group(_Bilingual, click.Group):
         self.says = says
         self.no_args_is_help = not self.invoke_without_command
         self.params.append(language_option())
+
+    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
+        self.subcommand_metavar = text(ru="КОМАНДА ...", en="COMMAND ...")
+        return super().collect_usage_pieces(ctx)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         self._write_options(ctx, formatter)

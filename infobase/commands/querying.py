@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
@@ -91,7 +91,7 @@ def query(
         _print_rows(session, rows, as_json=as_json)
 
 
-def _print_rows(session: Session, rows: Sequence[dict[str, object]], *, as_json: bool) -> None:
+def _print_rows(session: Session, rows: Sequence[Mapping[str, object]], *, as_json: bool) -> None:
     if as_json:
         print_json(rows)
         return

@@ -43,7 +43,6 @@ def test_dump_restore_dump(
         assert verified == written
     with stores_of(target).staged() as store:
         restored = load_dump(first, store, password)
-        assert base_digest(restored).content_digest == written.content_digest
         again = dumped(restored, second)
     assert again.content_digest == written.content_digest
     if password is None:
