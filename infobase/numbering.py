@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
+from dataclasses import dataclass
 from decimal import Decimal
 
 from infobase.errors import OperationForbidden
@@ -23,17 +24,48 @@ from infobase.storage import Row, Statement, Transaction
 _TABLE = SYSTEM_TABLES["sys_numbers"]
 
 
-def next_number(kernel: Kernel, tx: Transaction, meta: Catalog | Document, date: dt.datetime, prefix: str) -> Value:
+def next_number(
+    kernel: Kernel,
+    tx: Transaction,
+    meta: Catalog | Document,
+    date: dt.datetime,
+    prefix: str,
+    on_rollback: Callable[[Callable[[], None]], None],
+) -> Value:
     """The next code of a catalog (any `date`) or number of a document dated `date`, formatted as the field's type wants."""
     numbering = meta.code if isinstance(meta, Catalog) else meta.number
     shown_prefix = prefix if numbering.prefix and numbering.kind == "String" else ""
     period = period_start(date, numbering.periodicity) if isinstance(meta, Document) else EMPTY_DATE
     if kernel.engine.traits.concurrent_writers:
         with kernel.engine.transaction(write=True) as own:
-            number = _advance(kernel, own, meta, numbering, shown_prefix, period)
+            given = _advance(kernel, own, meta, numbering, shown_prefix, period)
+        on_rollback(lambda: _give_back(kernel, meta.full_name, shown_prefix, period, given))
     else:
-        number = _advance(kernel, tx, meta, numbering, shown_prefix, period)
-    return _formatted(meta, numbering, shown_prefix, number)
+        given = _advance(kernel, tx, meta, numbering, shown_prefix, period)
+    return _formatted(meta, numbering, shown_prefix, given.number)
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """A number taken from the counter, and what the counter said before (None: it did not exist)."""
+
+    number: int
+    before: int | None
+
+
+def _give_back(kernel: Kernel, full_name: str, prefix: str, period: dt.datetime, given: _Given) -> None:
+    """After a rollback the number is free again, unless the counter has moved on: then it is a gap."""
+    d = kernel.dialect
+    writer = d.writer(_TABLE.column("period"))
+    key = [full_name, prefix, writer(period) if writer else period, given.number]
+    mark = d.placeholder
+    where = f"WHERE object = {mark} AND prefix = {mark} AND period = {mark} AND last = {mark}"
+    if given.before is None:
+        statement = Statement(f"DELETE FROM sys_numbers {where}", key)
+    else:
+        statement = Statement(f"UPDATE sys_numbers SET last = {mark} {where}", [given.before, *key])
+    with kernel.engine.transaction(write=True) as tx:
+        tx.run([statement])
 
 
 def _formatted(meta: Catalog | Document, numbering: Numbering, prefix: str, number: int) -> Value:
@@ -54,20 +86,23 @@ def _demand_room(meta: Catalog | Document, fits: bool, number: int) -> None:
 
 def _advance(
     kernel: Kernel, tx: Transaction, meta: Catalog | Document, numbering: Numbering, prefix: str, period: dt.datetime
-) -> int:
+) -> _Given:
     relax = kernel.dialect.relaxed_commit
     head = [Statement(relax)] if relax and kernel.engine.traits.concurrent_writers else []
-    bump = _bump(kernel, meta.full_name, prefix, period)
+    bump, current = _bump(kernel, meta.full_name, prefix, period)
     highest, parse = _highest(kernel, meta, numbering, prefix, period)
-    *_, given, top = tx.run([*head, bump(1), highest])
+    *_, last, given, top = tx.run([*head, current, bump(1), highest])
+    before = int(str(last[0][0])) if last else None
     number, taken = int(str(given[0][0])), parse(top)
-    if number > taken:
-        return number
-    return int(str(tx.run([bump(taken + 1)])[0][0][0]))
+    if number <= taken:
+        number = int(str(tx.run([bump(taken + 1)])[0][0][0]))
+    return _Given(number, before)
 
 
-def _bump(kernel: Kernel, full_name: str, prefix: str, period: dt.datetime) -> Callable[[int], Statement]:
-    """A statement that gives max(last + 1, floor)."""
+def _bump(
+    kernel: Kernel, full_name: str, prefix: str, period: dt.datetime
+) -> tuple[Callable[[int], Statement], Statement]:
+    """A statement that takes max(last + 1, floor), and one that holds the counter and reads it."""
     d = kernel.dialect
     writer = d.writer(_TABLE.column("period"))
     stored_period = writer(period) if writer else period
@@ -76,7 +111,11 @@ def _bump(kernel: Kernel, full_name: str, prefix: str, period: dt.datetime) -> C
         f"INSERT INTO sys_numbers (object, prefix, period, last) VALUES {d.values(4)} "
         f"ON CONFLICT (object, prefix, period) DO UPDATE SET last = {greater} RETURNING last"
     )
-    return lambda floor: Statement(sql, [full_name, prefix, stored_period, floor])
+    mark = d.placeholder
+    where = f"object = {mark} AND prefix = {mark} AND period = {mark}"
+    current = f"SELECT last FROM sys_numbers WHERE {where}{d.row_lock}"
+    key = [full_name, prefix, stored_period]
+    return lambda floor: Statement(sql, [*key, floor]), Statement(current, key)
 
 
 def _highest(

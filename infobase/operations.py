@@ -122,7 +122,9 @@ class Operation:
         date = self.values.get("Date", EMPTY_DATE)
         if isinstance(date, dt.datetime):
             prefix = self.session.number_prefix() if how.prefix else ""
-            self.values[name] = numbering.next_number(self.kernel, tx, self.meta, date, prefix)
+            self.values[name] = numbering.next_number(
+                self.kernel, tx, self.meta, date, prefix, self.session.on_rollback
+            )
 
     def _number_lines(self) -> None:
         for rows in self.sections.values():

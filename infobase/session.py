@@ -56,7 +56,7 @@ class Session:
         self.kernel, self.access, self.info, self.user_id = kernel, access, info, user_id
         self.lock_timeout = LOCK_TIMEOUT
         self._tx: Transaction | None = None
-        self._touched: list[tuple[BusinessObject, State]] = []
+        self._undo: list[Callable[[], None]] = []
         self._resources = ExitStack()
         self._presentations: dict[Ref, str] = {}
         self._dereferenced: dict[Ref, Record] = {}
@@ -108,12 +108,13 @@ class Session:
                 self._tx = tx
                 yield tx
         except BaseException:
-            for obj, state in reversed(self._touched):
-                object.__setattr__(obj, "_state", state)
+            self._tx = None
+            for undo in reversed(self._undo):
+                undo()
             raise
         finally:
             self._tx = None
-            self._touched.clear()
+            self._undo.clear()
             self._presentations.clear()
             self._dereferenced.clear()
 
@@ -142,7 +143,12 @@ class Session:
         """Keep the object's state, to give it back if the transaction fails."""
         self._presentations.pop(obj.ref, None)
         self._dereferenced.pop(obj.ref, None)
-        self._touched.append((obj, obj._state.copy()))
+        state = obj._state.copy()
+        self.on_rollback(lambda: object.__setattr__(obj, "_state", state))
+
+    def on_rollback(self, action: Callable[[], None]) -> None:
+        """Called if the current transaction is rolled back, last first."""
+        self._undo.append(action)
 
     def log(self, tx: Transaction, event: str, meta: MetadataObject | None, ref: Ref | None, presentation: str) -> None:
         """One event-log entry that shares the transaction's fate."""

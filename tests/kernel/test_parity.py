@@ -10,7 +10,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from infobase import objects
@@ -150,6 +150,7 @@ def places(tmp_path: Path, pg_url: str) -> Iterator[tuple[Place, Place]]:
     max_examples=8,
     deadline=None,
     derandomize=True,
+    phases=(Phase.generate,),
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(st.lists(COMMAND, min_size=5, max_size=40))

@@ -7,7 +7,7 @@ from collections import defaultdict
 from decimal import Decimal
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from infobase.errors import BalanceShortage, OperationForbidden, VersionConflict
@@ -150,7 +150,7 @@ _STEP = st.tuples(
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, phases=(Phase.generate,), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(_STEP, max_size=12))
 def test_totals_always_equal_the_sum_of_movements(
     session: Session, goods: list[Ref], partner: Ref, steps: list[tuple[str, int, Decimal, int, int]]
