@@ -55,12 +55,14 @@ def kill_after(process: subprocess.Popen[str], seconds: float) -> str:
     """What it had printed when it was killed."""
     time.sleep(seconds)
     process.send_signal(signal.SIGKILL)
-    return process.communicate()[0]
+    with process:
+        return process.communicate()[0]
 
 
 def run_time(make: Callable[[], subprocess.Popen[str]]) -> float:
     started = time.monotonic()
-    assert make().wait() == 0
+    with make() as process:
+        assert process.wait() == 0
     return time.monotonic() - started
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from infobase.errors import BalanceShortage, OperationForbidden, VersionConflict
+from infobase.errors import BalanceShortage, NotUnique, OperationForbidden, VersionConflict
 from infobase.metadata.types import Ref
 from infobase.objects import BusinessObject
 from infobase.session import Session
@@ -150,7 +150,12 @@ _STEP = st.tuples(
 )
 
 
-@settings(max_examples=25, deadline=None, phases=(Phase.generate,), suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=25,
+    deadline=None,
+    phases=(Phase.generate,),
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(st.lists(_STEP, max_size=12))
 def test_totals_always_equal_the_sum_of_movements(
     session: Session, goods: list[Ref], partner: Ref, steps: list[tuple[str, int, Decimal, int, int]]
@@ -174,7 +179,7 @@ def test_totals_always_equal_the_sum_of_movements(
                 else:
                     chosen.delete()
                     documents.remove(chosen)
-        except BalanceShortage:
+        except (BalanceShortage, NotUnique):  # a date moved into another year may meet its number there
             if kind in ("repost", "undo"):
                 documents[pick % len(documents)] = session.load([documents[pick % len(documents)].ref])[0]
     sums: dict[Ref, Decimal] = defaultdict(Decimal)
