@@ -33,6 +33,10 @@ _CHECKPOINT_BYTES = 2 << 20
 _log = logging.getLogger("infobase.engine_file")
 
 
+_LOOK_EVERY = 16
+"""Appends between two looks at the size of the write-ahead log."""
+
+
 class LogBusy(OSError):
     """The log's lock was not granted."""
 
@@ -50,6 +54,7 @@ class FileEventLog:
         self._codes: dict[CodeKey, int] = {}
         self._mutex = threading.RLock()
         self._pid = os.getpid()
+        self._appends = 0
         self._wal_seen = 0
 
     def append(self, entries: Sequence[LogEntry]) -> None:
@@ -167,6 +172,9 @@ class FileEventLog:
             conn.execute(statement.sql, statement.params)
 
     def _checkpoint(self, conn: sqlite3.Connection) -> None:
+        self._appends += 1
+        if self._appends % _LOOK_EVERY:
+            return
         try:
             size = self.path.with_name(self.path.name + "-wal").stat().st_size
         except OSError:

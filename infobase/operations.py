@@ -71,6 +71,7 @@ class Operation:
         self.stored: Stored | None = obj._state.stored
         self.values: Record = dict(obj._state.values)
         self.sections: Sections = obj._state.sections
+        self._title = ""
 
     @property
     def ref(self) -> Ref:
@@ -82,14 +83,17 @@ class Operation:
 
     def save(self, tx: Transaction, *, event: str) -> None:
         """Write header, changed sections and movements as `self.values` says; refresh the object."""
-        self._number(tx)
-        self._number_lines()
-        self._validate()
         batch = Batch()
+        changed = not self._as_stored()
+        if changed:
+            self._number(tx)
+            self._number_lines()
+            self._validate()
         old = self._old_records(tx)
-        self._guard_references(tx, batch)
+        if changed:
+            self._guard_references(tx, batch)
+            self._guard_hierarchy(batch)
         self._guard_period(batch)
-        self._guard_hierarchy(batch)
         self._write(batch)
         self._move(batch, old)
         try:
@@ -114,6 +118,13 @@ class Operation:
 
     # --- preparation ---
 
+    def _as_stored(self) -> bool:
+        """Whether nothing but the posted state differs from what the base holds: there is nothing new to check."""
+        stored = self.stored
+        if stored is None or stored.sections != self.sections:
+            return False
+        return all(self.values[name] == value for name, value in stored.values.items() if name != "Posted")
+
     def _number(self, tx: Transaction) -> None:
         name = "Code" if isinstance(self.meta, Catalog) else "Number"
         how = self.meta.code if isinstance(self.meta, Catalog) else self.meta.number
@@ -122,6 +133,7 @@ class Operation:
         date = self.values.get("Date", EMPTY_DATE)
         if isinstance(date, dt.datetime):
             prefix = self.session.number_prefix() if how.prefix else ""
+            self._title = ""
             self.values[name] = numbering.next_number(
                 self.kernel, tx, self.meta, date, prefix, self.session.on_rollback
             )
@@ -266,7 +278,9 @@ class Operation:
 
     def title(self) -> str:
         """How people know the object: «Контрагенты: Ромашка», «Заказ покупателя 00001 от 01.02.2026»."""
-        return describe(self.meta, self.values)
+        if not self._title:
+            self._title = describe(self.meta, self.values)
+        return self._title
 
 
 def describe(meta: Catalog | Document, values: Mapping[str, Value]) -> str:

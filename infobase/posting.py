@@ -110,7 +110,7 @@ class _Rule:
                 common = self.blank | {a.name: a.coerce(a.expression.evaluate(scope, dereference)) for a in self.once}
             record = common.copy()
             for a in self.per_row:
-                record[a.name] = a.coerce(a.expression.evaluate(scope, dereference))
+                record[a.name] = a.coerce(a.expression.run(scope, dereference))
             if not self.resources or any(record[r] for r in self.resources):
                 self._demand_filled(record)
                 yield record

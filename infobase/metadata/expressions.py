@@ -478,11 +478,12 @@ class Expression:
 
     source: str
     tree: Node
-    _run: Evaluate = field(repr=False, compare=False)
+    run: Evaluate = field(repr=False, compare=False)
+    """`evaluate` without the call between, for hot paths."""
 
     def evaluate(self, scope: Scope, dereference: Dereference) -> object:
         """The value over a scope of mappings and values. ExpressionInvalid."""
-        return self._run(scope, dereference)
+        return self.run(scope, dereference)
 
     def names(self) -> set[tuple[str, ...]]:
         """Every path the expression uses."""
