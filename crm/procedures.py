@@ -9,10 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from infobase.procedures import Registry
-
 from classifiers.account_key import CBR_DIVISIONS, bank_prefix, cbr_prefix, is_account, is_bic, key_ok
 from infobase.i18n import Bilingual
+from infobase.procedures import Registry
 
 _INN_10 = (2, 4, 10, 3, 5, 9, 4, 6, 8)
 _INN_11 = (7, *_INN_10)

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import pyarrow as pa
 
+from infobase.arrow import arrow_schema, arrow_type
 from infobase.errors import InfobaseDamaged, NumberOverflow
-from infobase.schema.arrow import arrow_schema, arrow_type
 from infobase.storage import Column
 
 BATCH_ROWS = 65536

@@ -16,8 +16,8 @@ from adbc_driver_sqlite import dbapi
 
 from engine_file.arrow import BATCH_ROWS, canonical_batches, storage_batches
 from engine_file.failures import translate
+from infobase.arrow import arrow_type
 from infobase.errors import DiskFull, InfobaseError, NotUnique, StorageFailure
-from infobase.schema.arrow import arrow_type
 from infobase.storage import Row, Statement, Table
 
 

@@ -16,8 +16,8 @@ from psycopg import sql
 from engine_server.failures import translate
 from engine_server.place import ServerPlace
 from engine_server.pool import Connection
+from infobase.arrow import arrow_schema, arrow_type
 from infobase.errors import DiskFull, EngineUnavailable, NotUnique
-from infobase.schema.arrow import arrow_schema, arrow_type
 from infobase.storage import Column, Row, Statement, Table
 
 BATCH_ROWS = 65536

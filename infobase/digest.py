@@ -20,10 +20,10 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from infobase.arrow import arrow_schema, conform, type_name
 from infobase.errors import InfobaseDamaged
 from infobase.kernel import Kernel
 from infobase.metadata import canonical
-from infobase.schema.arrow import arrow_schema, conform, type_name
 from infobase.storage import Column, Table
 
 Progress = Callable[[str, int, int], None]

@@ -22,6 +22,7 @@ from zipfile import ZipFile
 
 import pyarrow as pa
 
+from infobase.arrow import arrow_schema, conform
 from infobase.digest import Progress, TableDigest, content_digest
 from infobase.dump_crypto import EncryptingWriter
 from infobase.dump_format import (
@@ -43,7 +44,6 @@ from infobase.errors import DiskFull, DumpNotWritten, InfobaseDamaged, TargetExi
 from infobase.files import sync_folder
 from infobase.kernel import Kernel
 from infobase.metadata import canonical
-from infobase.schema.arrow import arrow_schema, conform
 from infobase.storage import Snapshot, Table
 
 BATCHES_AHEAD = 3

@@ -19,9 +19,9 @@ from zipfile import BadZipFile
 import pyarrow as pa
 from cryptography.exceptions import InvalidTag
 
+from infobase.arrow import type_name
 from infobase.errors import DumpInvalid, DumpVersionUnsupported
 from infobase.i18n import Bilingual
-from infobase.schema.arrow import type_name
 from infobase.storage import Table
 
 FORMAT = "infobase-dt"

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from infobase.arrow import arrow_schema
 from infobase.digest import byte_data
 from infobase.dump_crypto import Source
 from infobase.dump_format import MAX_BATCH_BYTES, MAX_BATCH_ROWS, MAX_ROW_BYTES, MEBIBYTE, Refused, TableEntry
 from infobase.dump_zip import Member
-from infobase.schema.arrow import arrow_schema
 from infobase.storage import Column, Table
 
 MAX_METADATA = 4 * MEBIBYTE

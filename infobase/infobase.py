@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from infobase import digest, dump, replicate, restore, users
+from infobase.dump_format import DumpSummary
 from infobase.errors import (
     ContentDiffers,
     InfobaseDamaged,
@@ -176,7 +177,7 @@ def open_base(engine: StorageEngine) -> Infobase:
     if not stored or "id" not in values:
         detail = text(ru="нет конфигурации", en="no configuration inside")
         raise InfobaseDamaged(place=engine.place, detail=detail)
-    configuration = canonical.from_json(bytes(stored[0][0]))  # type: ignore[arg-type]
+    configuration = canonical.from_json(bytes(stored[0][0]))  # type: ignore[call-overload]
     kernel = Kernel(configuration, engine)
     return Infobase(kernel, uuid.UUID(values["id"]), values["name"], values["created"], bool(values.get("demo")))
 
@@ -214,7 +215,7 @@ def dump_base(
     replace: bool = False,
     only_configuration: bool = False,
     progress: Progress | None = None,
-) -> dump.DumpSummary:
+) -> DumpSummary:
     """Write a `.dt` of one snapshot of the base."""
     return dump.write_dump(
         base.kernel,
@@ -272,7 +273,7 @@ def replicate_base(
 
 def plan_update(base: Infobase, configuration: Configuration) -> restructure.RestructurePlan:
     """What an update to `configuration` would add, change and lose."""
-    return restructure.plan(base.kernel.layout, Kernel(configuration, base.kernel.engine).layout)
+    return restructure.plan_update(base.kernel.configuration, configuration)
 
 
 def update_configuration(base: Infobase, configuration: Configuration) -> restructure.RestructurePlan:
@@ -284,6 +285,7 @@ def update_configuration(base: Infobase, configuration: Configuration) -> restru
         session = system_session(kernel)
         with session.transaction() as tx:
             tx.run(plan.statements(kernel.dialect))
+            restructure.refill(tx, plan, kernel.dialect)
             for register in kernel.layout.registers.values():
                 if register.turnovers is not None:
                     tx.run(rebuild_statements(kernel, register.full_name))

@@ -13,13 +13,13 @@ from itertools import chain
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from infobase.arrow import arrow_schema, arrow_type
 from infobase.digest import Progress
 from infobase.kernel import Kernel
 from infobase.metadata import canonical
 from infobase.metadata.model import Configuration, Document
 from infobase.metadata.types import EMPTY_DATE
 from infobase.registers import rebuild_statements
-from infobase.schema.arrow import arrow_schema, arrow_type
 from infobase.schema.ddl import create_statements, key_statements
 from infobase.schema.layout import NUMBER_PERIOD, FieldLayout, Layout
 from infobase.schema.search import search_key

@@ -16,10 +16,40 @@ from infobase.storage import LogEntry, LogFilter, Row, Statement
 NAMELESS_USER = "071523a4-516f-4fce-ba4b-0d11ab7a1893"
 """The uuid 1C writes for the user of a base without users."""
 
-EVENT_COLUMNS = ["severity", "date", "connectID", "session", "transactionStatus", "transactionDate", "transactionID", "userCode", "computerCode", "appCode", "eventCode", "comment", "metadataCodes", "sessionDataSplitCode", "dataType", "data", "dataPresentation", "workServerCode", "primaryPortCode", "secondaryPortCode"]
+EVENT_COLUMNS = [
+    "severity",
+    "date",
+    "connectID",
+    "session",
+    "transactionStatus",
+    "transactionDate",
+    "transactionID",
+    "userCode",
+    "computerCode",
+    "appCode",
+    "eventCode",
+    "comment",
+    "metadataCodes",
+    "sessionDataSplitCode",
+    "dataType",
+    "data",
+    "dataPresentation",
+    "workServerCode",
+    "primaryPortCode",
+    "secondaryPortCode",
+]
 """EventLog after its `rowID`, in 1C's order."""
 _TEXT_COLUMNS = {"comment", "metadataCodes", "data", "dataPresentation"}
-CODE_TABLES = ["UserCodes", "ComputerCodes", "AppCodes", "EventCodes", "MetadataCodes", "WorkServerCodes", "PrimaryPortCodes", "SecondaryPortCodes"]
+CODE_TABLES = [
+    "UserCodes",
+    "ComputerCodes",
+    "AppCodes",
+    "EventCodes",
+    "MetadataCodes",
+    "WorkServerCodes",
+    "PrimaryPortCodes",
+    "SecondaryPortCodes",
+]
 _WITH_UUID = {"UserCodes", "MetadataCodes"}
 
 SEVERITIES = {"Note": 0, "Information": 1, "Warning": 2, "Error": 3}

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
+from typing import cast
 
 from infobase.metadata.types import (
     EMPTY_DATE,
@@ -100,9 +101,9 @@ def field_codec(layout: FieldLayout, dialect: Dialect) -> FieldCodec:
     if isinstance(layout.field.type, CompositeType):
         return _composite_codec(layout, layout.field.type, dialect)
     if layout.columns[0].kind == "int":
-        return FieldCodec(lambda v: (int(v or 0),), lambda row: row[0])  # type: ignore[arg-type, return-value]
+        return FieldCodec(lambda v: (int(v or 0),), lambda row: cast(Value, row[0]))  # type: ignore[arg-type]
     write, read = value_codec(layout.columns[0], layout.field.type, dialect.name)
-    return FieldCodec(lambda v: (write(v),), lambda row: read(row[0]))  # type: ignore[return-value]
+    return FieldCodec(lambda v: (write(v),), lambda row: cast(Value, read(row[0])))
 
 
 TYPE_NAMES: tuple[tuple[type, str, str], ...] = (

@@ -124,7 +124,9 @@ def plan(old: Layout, new: Layout, periodicity: Mapping[str, str] | None = None)
     dropped = [p for key, p in before.items() if key not in after]
     changes = [_table_change(p, added=True) for p in added if not p.totals]
     changes += [_table_change(p, added=False) for p in dropped if not p.totals]
-    rebuilt, reindexed, refills = [], [], []
+    rebuilt: list[_Pair] = []
+    reindexed: list[_Pair] = []
+    refills: list[Refill] = []
     for key in (k for k in after if k in before):
         pair = _Pair(before[key], after[key], (periodicity or {}).get(key))
         changes += _changes(pair)

@@ -11,6 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from infobase.arrow import arrow_schema
 from infobase.metadata.model import (
     AccumulationRegister,
     Catalog,
@@ -37,7 +38,6 @@ from infobase.metadata.types import (
     ValueStorageType,
     ValueType,
 )
-from infobase.schema.arrow import arrow_schema
 from infobase.schema.layout import FieldLayout, Layout, build_layout
 from infobase.storage import Column, Table
 

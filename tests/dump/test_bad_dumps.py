@@ -14,11 +14,11 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+from infobase.arrow import arrow_schema
 from infobase.dump_format import CONFIGURATION, MANIFEST, member_of
 from infobase.dump_zip import member_info
 from infobase.errors import DumpEncrypted, DumpInvalid, DumpVersionUnsupported, GenuineFile, InfobaseError
 from infobase.restore import load_dump, verify_dump
-from infobase.schema.arrow import arrow_schema
 from infobase.schema.layout import build_layout
 from infobase.storage import Table
 from tests.dump import forge
