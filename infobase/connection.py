@@ -65,6 +65,11 @@ def connect(
         raise
 
 
+def _printable(name: str) -> str:
+    """A name somebody tried, as a log can keep it."""
+    return "".join(c if c.isprintable() else "?" for c in name[: users.MAX_NAME])
+
+
 def open_session(base: Infobase, user: str = "", password: str = "", application: str = "Python") -> Session:
     """A session of an opened base; closing it closes the base's engine."""
     kernel = base.kernel
@@ -95,7 +100,7 @@ def _authenticate(kernel: Kernel, user: str, password: str, application: str) ->
         try:
             return users.authenticate(kernel, tx, name, password)
         except LoginFailed:
-            failed = name or user
+            failed = _printable(name)
     entry = LogEntry(
         date=dt.datetime.now().replace(microsecond=0),
         event="_$Session$_.AuthenticationError",

@@ -31,7 +31,7 @@ from infobase.registers import rebuild_statements
 from infobase.rights import Access
 from infobase.schema import ddl, restructure
 from infobase.session import Session
-from infobase.storage import SessionInfo, Statement, StorageEngine, Transaction
+from infobase.storage import LOCK_TIMEOUT, SessionInfo, Statement, StorageEngine, Transaction
 
 STORE_FORMAT = 1
 """Format of the system tables; a base of a newer one is refused."""
@@ -276,12 +276,14 @@ def plan_update(base: Infobase, configuration: Configuration) -> restructure.Res
     return restructure.plan_update(base.kernel.configuration, configuration)
 
 
-def update_configuration(base: Infobase, configuration: Configuration) -> restructure.RestructurePlan:
-    """Restructure to `configuration` in one transaction, alone in the base; all or nothing. InfobaseBusy."""
+def update_configuration(
+    base: Infobase, configuration: Configuration, *, timeout: float = LOCK_TIMEOUT
+) -> restructure.RestructurePlan:
+    """Restructure to `configuration` in one transaction, alone in the base; all or nothing. InfobaseBusy after `timeout` seconds."""
     engine = base.kernel.engine
     kernel = Kernel(configuration, engine)
     plan = plan_update(base, configuration)
-    with engine.exclusive():
+    with engine.exclusive(timeout):
         session = system_session(kernel)
         with session.transaction() as tx:
             tx.run(plan.statements(kernel.dialect))

@@ -62,10 +62,11 @@ class CompiledQuery:
 
 
 def compile_query(kernel: Kernel, query: Query, restriction: Restriction = unrestricted) -> CompiledQuery:
-    """The query as one statement. `restriction` gives the record-level condition of the object that the source belongs to; it applies
-    to the source's rows and to nothing else. Errors: QueryInvalid, and whatever `restriction` raises."""
+    """The query as one statement. `restriction` gives the record-level condition of an object: of the one that the source belongs to,
+    whose other rows are left out, and of those whose fields are reached through references, whose other rows are as if they were
+    not there. Errors: QueryInvalid, and whatever `restriction` raises."""
     source = source_of(kernel, query)
-    shape, values = plan(kernel, query, restriction(source.object), source)
+    shape, values = plan(kernel, query, restriction, source)
     prepared = _prepared(kernel, shape)
     readers = tuple(kernel.dialect.reader(c) for _, c in prepared.page)
     return CompiledQuery(prepared.statement(values), prepared.columns, prepared, readers)

@@ -22,7 +22,7 @@ from infobase.query_decode import Output, ResultColumn, reader
 from infobase.query_fields import FieldPath, FieldSql, Joiner, Sql, sql_table
 from infobase.query_names import invalid, shown
 from infobase.query_plan import Key, QueryShape, operands_of
-from infobase.query_shape import Operand, Shape
+from infobase.query_shape import Operand, Operands, Shape
 from infobase.query_sources import SLICES, Source, resolve_source
 from infobase.query_virtual import VirtualTable
 from infobase.schema.layout import TOTAL_DIGITS
@@ -87,8 +87,13 @@ class _Compilation:
         self.operands = operands_of(kernel, self.source)
         self.parameters = Parameters()
         self.virtual: VirtualTable | None = None
-        self.joiner = Joiner(kernel, self.source, self._base())
-        self.conditions = ConditionSql(kernel, self.parameters, self.operands.of_key, self._operand_sql)
+        self._limits = dict(shape.limits)
+        self._limited = 0
+        limit = self._limit if self._limits else None
+        self.joiner = Joiner(kernel, self.source, self._base(), limit=limit)
+        self.conditions = ConditionSql(
+            kernel, self.parameters, self.operands.of_key, self._operand_sql, self._platform_sql
+        )
         self.out: list[sa.Label[Any]] = []
         self._places: dict[tuple[object, ...], int] = {}
 
@@ -104,6 +109,7 @@ class _Compilation:
             self._inner_condition,
             condition=self.shape.condition,
             roots=self.shape.roots,
+            limit=self._limit if self._limits else None,
         )
         if self.source.variety in SLICES:
             return self.virtual.slice(self.shape.period)
@@ -111,11 +117,25 @@ class _Compilation:
 
     def _inner_condition(self, joiner: Joiner, records: Source, shape: Shape) -> Sql:
         operands = operands_of(self.kernel, records)
-        writer = ConditionSql(
-            self.kernel, self.parameters, operands.of_key, lambda o: joiner.field(cast(FieldPath, o.path))
-        )
+        writer = _conditions(self.kernel, self.parameters, operands, joiner)
         # Joins are made while the condition is written; the caller reads `joiner.clause` after it.
         return writer.write(shape)
+
+    def _limit(self, target: str, alias: sa.FromClause) -> Sql | None:
+        """That the user may see the row of `target` joined as `alias`."""
+        shape = self._limits.get(target)
+        if shape is None:
+            return None
+        self._limited += 1
+        source = resolve_source(self.kernel, target)
+        rows = sql_table(source.table, f"x{self._limited}")
+        joiner = Joiner(self.kernel, source, rows, f"x{self._limited}j")
+        seen = _conditions(self.kernel, self.parameters, operands_of(self.kernel, source), joiner).write(shape)
+        found: sa.Select[Any] = sa.select(sa.literal_column("1")).select_from(joiner.clause)
+        return found.where(rows.c["ref"] == alias.c["ref"], seen).correlate(alias).exists()
+
+    def _platform_sql(self, operand: Operand) -> FieldSql:
+        return self.joiner.field(cast(FieldPath, operand.path), platform=True)
 
     def _operand_sql(self, operand: Operand) -> FieldSql:
         if not operand.function:
@@ -335,6 +355,18 @@ class _Compilation:
         return self.parameters.add(self.shape.after + i, _key_encoder(self.kernel, c.column))
 
 
+def _conditions(kernel: Kernel, parameters: Parameters, operands: Operands, joiner: Joiner) -> ConditionSql:
+    """The writer of conditions over the plain fields of a FROM clause."""
+
+    def own(operand: Operand) -> FieldSql:
+        return joiner.field(cast(FieldPath, operand.path))
+
+    def platform(operand: Operand) -> FieldSql:
+        return joiner.field(cast(FieldPath, operand.path), platform=True)
+
+    return ConditionSql(kernel, parameters, operands.of_key, own, platform)
+
+
 def _keys_in(shape: Shape | None) -> list[Key]:
     """The operands a condition speaks of."""
     if shape is None:
@@ -368,7 +400,7 @@ def keys_statement(kernel: Kernel, source: Source, condition: Shape | None, valu
     """SELECT of the source's key columns of the rows that satisfy the condition, unordered."""
     parameters, operands = Parameters(), operands_of(kernel, source)
     joiner = Joiner(kernel, source, sql_table(source.table, "s"))
-    writer = ConditionSql(kernel, parameters, operands.of_key, lambda o: joiner.field(cast(FieldPath, o.path)))
+    writer = _conditions(kernel, parameters, operands, joiner)
     where = [] if condition is None else [writer.write(condition)]
     columns = [joiner.base.c[quoted_name(c.name, quote=True)] for c in source.key]
     sql, slots = render(kernel, sa.select(*columns).select_from(joiner.clause).where(*where), parameters)

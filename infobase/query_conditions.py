@@ -99,8 +99,11 @@ class ConditionSql:
         parameters: Parameters,
         operand: Callable[[tuple[str, ...]], Operand],
         sql: Callable[[Operand], FieldSql],
+        platform: Callable[[Operand], FieldSql] | None = None,
     ) -> None:
+        """`platform`: gives a field without the user's rights, for the conditions of restrictions themselves."""
         self.kernel, self.parameters, self._operand, self._sql = kernel, parameters, operand, sql
+        self._platform = platform or sql
         self._sqlite = kernel.dialect.name == "sqlite"
 
     def write(self, shape: Shape) -> Sql:
@@ -111,6 +114,8 @@ class ConditionSql:
                 return sa.or_(*map(self.write, parts)) if parts else self._constant(False)
             case ("not", part):
                 return sa.not_(self.write(part))
+            case ("platform", part):
+                return ConditionSql(self.kernel, self.parameters, self._operand, self._platform).write(part)
             case _:
                 return self._compare(shape)
 

@@ -6,7 +6,7 @@ A path goes through references, of one type or of several (`Recorder.Date`). `Fi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, cast
@@ -48,13 +48,14 @@ _FAMILY = {word: suffix for _, word, suffix in TYPE_NAMES}
 class FieldPath:
     """`names`: canonical English names. `layout`: type and columns of the value (made up where several objects give it).
     `parent`: the reference gone through; `options`: for each object it may lead to, the field there.
-    `assembled`: a presentation put together when rows are read; it can be selected only."""
+    `presentation`: how people see the reference; `assembled`: put together when rows are read, it can be selected only."""
 
     names: tuple[str, ...]
     layout: FieldLayout
     parent: FieldPath | None = None
     options: tuple[tuple[str, FieldLayout], ...] = ()
     assembled: bool = False
+    presentation: bool = False
 
     @property
     def type(self) -> ValueType:
@@ -146,11 +147,13 @@ class Paths:
         names = (*path.names, "Presentation")
         described = all(self._is_catalog(o) for o in objects) and len(objects) == len(parts)
         if described and not self._is_own_ref(path):
-            return FieldPath(names, _unified(list(options)), path, options)
+            return FieldPath(names, _unified(list(options)), path, options, presentation=True)
         if described:
             return FieldPath(("Description",), options[0][1])
         made = Field(Naming("Presentation", "Представление"), StringType())
-        return FieldPath(names, FieldLayout(made, (Column("f", "text"),)), path, options, assembled=True)
+        return FieldPath(
+            names, FieldLayout(made, (Column("f", "text"),)), path, options, assembled=True, presentation=True
+        )
 
     def _is_catalog(self, o: ObjectLayout) -> bool:
         return isinstance(self.kernel.configuration.objects[o.full_name], Catalog)
@@ -220,17 +223,23 @@ class FieldSql:
     search: Sql | None = None
 
 
+Limit = Callable[[str, sa.FromClause], Sql | None]
+"""What the rows of an object, joined under an alias, must satisfy to be seen; None: all are seen."""
+
+
 class Joiner:
-    """One FROM clause: the base rows and the references followed from them."""
+    """One FROM clause: the base rows and the references followed from them. Rows that `limit` hides are as if they were not there."""
 
-    def __init__(self, kernel: Kernel, source: Source, base: sa.FromClause, prefix: str = "j") -> None:
-        self.kernel, self.source, self.base, self._prefix = kernel, source, base, prefix
+    def __init__(
+        self, kernel: Kernel, source: Source, base: sa.FromClause, prefix: str = "j", limit: Limit | None = None
+    ) -> None:
+        self.kernel, self.source, self.base, self._prefix, self._limit = kernel, source, base, prefix, limit
         self.clause: sa.FromClause = base
-        self._joined: dict[tuple[tuple[str, ...], str], sa.FromClause] = {}
+        self._joined: dict[tuple[tuple[str, ...], str, bool], sa.FromClause] = {}
 
-    def field(self, path: FieldPath) -> FieldSql:
-        """The value's columns, empty where there is nothing."""
-        raw = self._raw(path)
+    def field(self, path: FieldPath, *, platform: bool = False) -> FieldSql:
+        """The value's columns, empty where there is nothing. `platform`: without the user's rights."""
+        raw = self._raw(path, platform)
         if path.parent is None:
             return raw
         columns = tuple(self.filled(e, c) for e, c in zip(raw.columns, path.layout.columns, strict=True))
@@ -242,7 +251,7 @@ class Joiner:
         texts: list[Sql] = []
         dates: list[Sql] = []
         for target, f in path.options:
-            alias = self._target(path.parent, target)
+            alias = self._target(path.parent, target, platform=False)
             column = alias.c[f.column.name]
             texts.append(column if f.column.kind == "text" else sa.cast(column, sa.Text()))
             if f.name == "Number":
@@ -259,11 +268,11 @@ class Joiner:
             text = f"TIMESTAMP {text}"
         return sa.literal_column(text)
 
-    def _raw(self, path: FieldPath) -> FieldSql:
+    def _raw(self, path: FieldPath, platform: bool) -> FieldSql:
         """The columns, NULL where a reference leads nowhere."""
         if path.parent is None:
             return self._of(self.base, path.layout)
-        found = [(self._of(self._target(path.parent, target), f), f) for target, f in path.options]
+        found = [(self._of(self._target(path.parent, target, platform), f), f) for target, f in path.options]
         if len(found) == 1:
             return found[0][0]
         columns = tuple(
@@ -314,19 +323,23 @@ class Joiner:
         made: Sql = sa.case(*absent, else_=literal(word))
         return made if self.kernel.dialect.name == "sqlite" else sa.collate(made, "C")
 
-    def _target(self, parent: FieldPath, target: str) -> sa.FromClause:
+    def _target(self, parent: FieldPath, target: str, platform: bool) -> sa.FromClause:
         """The joined rows of `target` that the reference `parent` leads to."""
         if self.source.variety == OBJECT and parent.names == ("Ref",):
             return self.base
-        found = self._joined.get((parent.names, target))
+        platform = platform or self._limit is None
+        found = self._joined.get((parent.names, target, platform))
         if found is not None:
             return found
-        columns = self._raw(parent).columns
+        columns = self._raw(parent, platform).columns
         alias = sql_table(self.kernel.layout.objects[target].table, f"{self._prefix}{len(self._joined) + 1}")
         on: Sql = alias.c["ref"] == (columns[0] if len(columns) == 1 else self._uuid_part(parent, columns))
         if len(columns) > 1:
             on = sa.and_(on, columns[0] == literal(target))
-        self._joined[parent.names, target] = alias
+        seen = self._limit(target, alias) if self._limit is not None and not platform else None
+        if seen is not None:
+            on = sa.and_(on, seen)
+        self._joined[parent.names, target, platform] = alias
         self.clause = self.clause.outerjoin(alias, on)
         return alias
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import cast
 
+from infobase.errors import AccessDenied
 from infobase.kernel import Kernel
 from infobase.metadata.types import ValueStorageType
 from infobase.query_fields import FieldPath, paths_of
@@ -50,6 +51,8 @@ class QueryShape:
     segments: tuple[Segment, ...]
     condition: Shape | None
     roots: frozenset[str]
+    limits: tuple[tuple[str, Shape], ...] = ()
+    """Objects reached through references of which not every row may be seen, and which may."""
 
 
 def operands_of(kernel: Kernel, source: Source) -> Operands:
@@ -76,11 +79,10 @@ def rebased(condition: Condition, prefix: str, depth: int = 0) -> Condition:
             return Not(rebased(part, prefix, depth + 1))
 
 
-def plan(
-    kernel: Kernel, query: Query, restriction: Condition | None, source: Source
-) -> tuple[QueryShape, list[object]]:
-    """The shape and the values it speaks of. QueryInvalid."""
-    return _Planner(kernel, query, source).plan(restriction)
+def plan(kernel: Kernel, query: Query, restriction: Restriction, source: Source) -> tuple[QueryShape, list[object]]:
+    """The shape and the values it speaks of. QueryInvalid, and what `restriction` raises."""
+    planner = _Planner(kernel, query, source)
+    return planner.limited(*planner.plan(restriction(source.object)), restriction)
 
 
 def source_of(kernel: Kernel, query: Query) -> Source:
@@ -100,6 +102,7 @@ class _Planner:
         self.operands = operands_of(kernel, source)
         self.values: list[object] = []
         self.roots: set[str] = set()
+        self.paths: list[FieldPath] = []
         self.aliases: dict[str, Operand] = {}
 
     def plan(self, restriction: Condition | None) -> tuple[QueryShape, list[object]]:
@@ -148,6 +151,7 @@ class _Planner:
     def _use(self, operand: Operand) -> Operand:
         if operand.path is not None:
             self.roots.add(operand.path.root.names[0])
+            self.paths.append(operand.path)
         return operand
 
     def _named(self, expression: str) -> Operand:
@@ -197,15 +201,17 @@ class _Planner:
         where = self._row_condition(self.query.where)
         if restriction is not None and not self.source.virtual:
             through = rebased(restriction, "Ref.") if self.source.variety == SECTION else restriction
-            where = _both(self._row_condition(through), where)
+            where = _both(("platform", self._row_condition(through, own=False)), where)
         return where, None
 
-    def _row_condition(self, condition: Condition | None) -> Shape | None:
+    def _row_condition(self, condition: Condition | None, *, own: bool = True) -> Shape | None:
+        """`own`: the user's condition, not a restriction's."""
         if condition is None:
             return None
         shaper = ConditionShaper(self.kernel, self.operands.plain, self.values)
         made = shaper.shape(condition)
         self.roots |= shaper.roots
+        self.paths += shaper.paths if own else ()
         return made
 
     def _having(self, groups: tuple[Key, ...] | None) -> Shape | None:
@@ -221,7 +227,24 @@ class _Planner:
                 self._demand_grouped(operand.path, keys)
             return operand
 
-        return ConditionShaper(self.kernel, grouped, self.values).shape(self.query.having)
+        shaper = ConditionShaper(self.kernel, grouped, self.values)
+        made = shaper.shape(self.query.having)
+        self.paths += shaper.paths
+        return made
+
+    # --- references followed ---
+
+    def limited(
+        self, shape: QueryShape, values: list[object], restriction: Restriction
+    ) -> tuple[QueryShape, list[object]]:
+        """The shape with the restrictions of the objects that its fields are reached through."""
+        limits: dict[str, Shape] = {}
+        for target, shown_only in _targets(self.source, self.paths).items():
+            condition = _limit(restriction, target, shown_only=shown_only)
+            if condition is not None:
+                operands = operands_of(self.kernel, resolve_source(self.kernel, target))
+                limits[target] = ConditionShaper(self.kernel, operands.plain, values).shape(condition)
+        return replace(shape, limits=tuple(sorted(limits.items(), key=lambda pair: pair[0]))), values
 
     # --- paging ---
 
@@ -301,6 +324,7 @@ class _Planner:
                 raise invalid("condition: нужно условие", "condition: a condition is needed")
             shaper = ConditionShaper(self.kernel, records.plain, self.values)
             own = shaper.shape(condition)
+            self.paths += shaper.paths
             if self.source.variety not in SLICES and not shaper.roots <= dimensions:
                 extra = ", ".join(sorted(shaper.roots - dimensions))
                 raise invalid(f"condition: {extra} - не измерения", f"condition: {extra}: not dimensions")
@@ -308,7 +332,30 @@ class _Planner:
             return own, False
         shaper = ConditionShaper(self.kernel, records.plain, self.values)
         limit = shaper.shape(restriction)
-        return _both(limit, own), not shaper.roots <= dimensions
+        return _both(("platform", limit), own), not shaper.roots <= dimensions
+
+
+def _targets(source: Source, paths: Sequence[FieldPath]) -> dict[str, bool]:
+    """The objects that paths go through, and whether only presentations are taken of them."""
+    found: dict[str, bool] = {}
+    for path in paths:
+        at: FieldPath | None = path
+        while at is not None and at.parent is not None:
+            own = source.variety == OBJECT and at.parent.names == ("Ref",)
+            for target, _ in () if own else at.options:
+                found[target] = found.get(target, True) and at.presentation
+            at = at.parent
+    return found
+
+
+def _limit(restriction: Restriction, target: str, *, shown_only: bool) -> Condition | None:
+    """A presentation of what may not be read is empty; a field of it is refused."""
+    if not shown_only:
+        return restriction(target)
+    try:
+        return restriction(target)
+    except AccessDenied:
+        return Or(())
 
 
 def _both(first: Shape | None, second: Shape | None) -> Shape | None:

@@ -4,6 +4,7 @@ Conditions become nested tuples that hold the *positions* of their values; the S
 can ever become part of it.
 
     ("and", parts) ("or", parts) ("not", part) ("cmp", operand, op, type word, position)
+    ("platform", part): a restriction's own condition, which follows references without the user's rights
 """
 
 from __future__ import annotations
@@ -139,6 +140,8 @@ class ConditionShaper:
         self.kernel, self.operand, self.values = kernel, operand, values
         self.roots: set[str] = set()
         """First names of the field paths met."""
+        self.paths: list[FieldPath] = []
+        """The field paths met."""
         self._nodes = 0
 
     def shape(self, condition: Condition, depth: int = 1) -> Shape:
@@ -171,6 +174,7 @@ class ConditionShaper:
         operand = self.operand(c.field)
         if operand.path is not None:
             self.roots.add(operand.path.root.names[0])
+            self.paths.append(operand.path)
             if operand.path.assembled:
                 raise invalid(
                     f"{shown(c.field)}: по собранному представлению отбирать нельзя, отбирайте по полям",

@@ -16,7 +16,7 @@ from sqlalchemy.sql import quoted_name
 from infobase.kernel import Kernel
 from infobase.metadata.model import EXPENSE, AccumulationRegister
 from infobase.query_conditions import Parameters
-from infobase.query_fields import Joiner, Sql, literal, sql_table
+from infobase.query_fields import Joiner, Limit, Sql, literal, sql_table
 from infobase.query_segments import BALANCE, MOVEMENTS, OPENING, TOTALS, Segment
 from infobase.query_shape import Shape
 from infobase.query_sources import SLICES, Source, figure_column, figures_of, resolve_source
@@ -44,12 +44,13 @@ class VirtualTable:
         *,
         condition: Shape | None,
         roots: frozenset[str],
+        limit: Limit | None = None,
     ) -> None:
         assert source.register is not None
         self.kernel, self.source, self.parameters, self._write = kernel, source, parameters, write
         self.register: RegisterLayout = source.register
         self.records = resolve_source(kernel, source.object)
-        self.condition, self.roots = condition, roots
+        self.condition, self.roots, self._limit = condition, roots, limit
         meta = kernel.configuration.objects[source.object]
         self.has_balance = isinstance(meta, AccumulationRegister) and meta.has_balance
         self._joiners = 0
@@ -59,7 +60,7 @@ class VirtualTable:
     def _rows(self, table: Table) -> tuple[sa.FromClause, Joiner]:
         self._joiners += 1
         rows = sql_table(table, f"r{self._joiners}")
-        return rows, Joiner(self.kernel, self.records, rows, f"r{self._joiners}j")
+        return rows, Joiner(self.kernel, self.records, rows, f"r{self._joiners}j", self._limit)
 
     def _moment(self, position: int) -> sa.BindParameter[Any]:
         write = self.kernel.dialect.writer(_PERIOD)

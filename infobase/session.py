@@ -375,6 +375,9 @@ class Session:
 
     def dereference(self, ref: Ref, field: str) -> Value:
         """One field of a referred object, as posting rules and record restrictions read it: without the user's rights."""
+        return self._values(ref)[object_type(self.kernel, ref.type).fields.resolve(field)]
+
+    def _values(self, ref: Ref) -> Record:
         values = self._dereferenced.get(ref)
         if values is None:
             store = store_of(self.kernel, ref.type)
@@ -385,7 +388,7 @@ class Session:
             values = found[ref].values
             if self._tx is not None:
                 self._dereferenced[ref] = values
-        return values[object_type(self.kernel, ref.type).fields.resolve(field)]
+        return values
 
     def presentation(self, value: Value) -> str:
         """How people see a value: a catalog item by its description, a document by kind, number and date."""
@@ -403,17 +406,27 @@ class Session:
 
     def _ref_presentation(self, ref: Ref) -> str:
         if ref not in self._presentations:
-            meta = self.kernel.configuration.objects[ref.type]
-            name = "Description" if isinstance(meta, Catalog) else "Number"
             try:
-                shown = str(self.dereference(ref, name))
-                if isinstance(meta, Document):
-                    values = {"Number": shown, "Date": self.dereference(ref, "Date")}
-                    shown = operations.describe(meta, values)
+                shown = self._shown(ref) if self._may_see(ref) else text(ru="<Недостаточно прав>", en="<No rights>")
             except ObjectNotFound:
                 shown = text(ru="<Объект не найден>", en="<Object not found>")
             self._presentations[ref] = shown
         return self._presentations[ref]
+
+    def _shown(self, ref: Ref) -> str:
+        meta, values = self.kernel.configuration.objects[ref.type], self._values(ref)
+        return operations.describe(meta, values) if isinstance(meta, Document) else str(values["Description"])
+
+    def _may_see(self, ref: Ref) -> bool:
+        """Whether the user's rights let him read the object. ObjectNotFound."""
+        if self.access.restriction("Read", ref.type) is None:
+            return True
+        try:
+            with self.reading():
+                self.access.demand_row("Read", ref.type, self._values(ref), self.dereference)
+        except AccessDenied:
+            return False
+        return True
 
     # --- settings and service ---
 

@@ -39,7 +39,12 @@ class Place:
             engine.close()
 
     def session(self, user: str = "", password: str = "") -> Session:
-        return open_session(open_base(self.engine()), user, password)
+        engine = self.engine()
+        try:
+            return open_session(open_base(engine), user, password)
+        except BaseException:
+            engine.close()
+            raise
 
     def drop(self) -> None:
         engine = self.engine()

@@ -87,7 +87,7 @@ def hold_write(spec: Spec, pipe: Connection, user: str, key: str = "") -> None:
     with engine.open_session(session_info(user)), engine.transaction(write=True) as tx:
         if key:
             engine.lock(tx, [LockKey("Stock", key)])
-        tx.run([Statement("UPDATE goods SET amount = 7 WHERE code = 'A1'")])
+        tx.run([Statement("UPDATE goods SET line = 7 WHERE code = 'A1'")])
         pipe.send("ready")
         pipe.recv()
     engine.close()
@@ -128,7 +128,7 @@ def post_many(spec: Spec, pipe: Connection, seconds: float) -> None:
         asked = time.monotonic()
         with engine.transaction(write=True) as tx:
             longest = max(longest, time.monotonic() - asked)
-            tx.run([Statement("UPDATE goods SET amount = amount + 1 WHERE code = 'A1'")])
+            tx.run([Statement("UPDATE goods SET line = line + 1 WHERE code = 'A1'")])
         count += 1
     pipe.send((count, longest))
     pipe.recv()

@@ -172,3 +172,9 @@ def amount(engine: Any, code: str = "A1") -> Any:
         found = tx.run([Statement(f"SELECT amount FROM goods WHERE code = '{code}'")])[0][0][0]
     reader = dialect_of(engine).reader(GOODS.column("amount"))
     return reader(found) if reader else found
+
+
+def line(engine: Any, code: str = "A1") -> int:
+    """A whole number of one row: stored alike everywhere."""
+    with engine.transaction(write=False) as tx:
+        return int(tx.run([Statement(f"SELECT line FROM goods WHERE code = '{code}'")])[0][0][0])

@@ -20,6 +20,7 @@ from infobase.metadata.model import Configuration
 from infobase.metadata.types import Ref, Value, empty_value
 from infobase.query import compile_query
 from infobase.query_model import Condition, Query
+from infobase.query_sources import resolve_source
 from infobase.schema.ddl import create_statements
 from infobase.schema.layout import FieldLayout, ObjectLayout, RegisterLayout
 from infobase.schema.search import search_key
@@ -51,7 +52,8 @@ class Store:
     bare: Bare
 
     def ask(self, query: Query, restriction: Condition | None = None) -> list[dict[str, Value]]:
-        compiled = compile_query(self.kernel, query, lambda _: restriction)
+        own = resolve_source(self.kernel, query.source).object
+        compiled = compile_query(self.kernel, query, lambda name: restriction if name == own else None)
         rows = self.bare.run([compiled.statement])[0]
         decoded = compiled.decode_all(rows)
         assert decoded == [compiled.decode(r) for r in rows]
