@@ -31,7 +31,7 @@ KEPT_SHAPES = 1000
 """Compiled shapes kept; beyond that all are forgotten, so that invented queries cannot fill the memory."""
 
 
-def unrestricted(_: str) -> Condition | None:
+def unrestricted(full_name: str, *, demand: bool = True) -> Condition | None:
     """No record-level restriction."""
     return None
 

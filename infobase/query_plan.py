@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import cast
+from typing import Protocol, cast
 
-from infobase.errors import AccessDenied
 from infobase.kernel import Kernel
 from infobase.metadata.types import ValueStorageType
 from infobase.query_fields import FieldPath, paths_of
@@ -17,8 +16,15 @@ from infobase.query_shape import ConditionShaper, Operand, Operands, Shape
 from infobase.query_sources import OBJECT, SECTION, SLICES, Source, resolve_source
 from infobase.query_values import as_date
 
-Restriction = Callable[[str], Condition | None]
-"""Full object name -> the record-level condition that applies to it."""
+
+class Restriction(Protocol):
+    """Which records of an object the user may see."""
+
+    def __call__(self, full_name: str, *, demand: bool = True) -> Condition | None:
+        """The record-level condition, None where there is none. Without the right to read at all: AccessDenied, or, unless `demand`,
+        the condition that no record satisfies."""
+
+
 Key = tuple[str, ...]
 
 ALLOWED = {
@@ -240,7 +246,8 @@ class _Planner:
         """The shape with the restrictions of the objects that its fields are reached through."""
         limits: dict[str, Shape] = {}
         for target, shown_only in _targets(self.source, self.paths).items():
-            condition = _limit(restriction, target, shown_only=shown_only)
+            # A presentation of what may not be read is empty; a field of it is refused.
+            condition = restriction(target, demand=not shown_only)
             if condition is not None:
                 operands = operands_of(self.kernel, resolve_source(self.kernel, target))
                 limits[target] = ConditionShaper(self.kernel, operands.plain, values).shape(condition)
@@ -346,16 +353,6 @@ def _targets(source: Source, paths: Sequence[FieldPath]) -> dict[str, bool]:
                 found[target] = found.get(target, True) and at.presentation
             at = at.parent
     return found
-
-
-def _limit(restriction: Restriction, target: str, *, shown_only: bool) -> Condition | None:
-    """A presentation of what may not be read is empty; a field of it is refused."""
-    if not shown_only:
-        return restriction(target)
-    try:
-        return restriction(target)
-    except AccessDenied:
-        return Or(())
 
 
 def _both(first: Shape | None, second: Shape | None) -> Shape | None:

@@ -53,6 +53,8 @@ class Access:
         """`roles`: names; those the configuration does not have give nothing. `user_ref`: the user's own catalog item, `user.ref` in
         restrictions. In a configuration that declares no roles everything is allowed, as in 1C."""
         self.configuration, self.user_name, self.user_ref = configuration, user_name, user_ref
+        self.on_denied: Callable[[AccessDenied], None] | None = None
+        """Called before a refusal is raised: the session writes it to the event log."""
         wanted = {r.casefold() for r in roles}
         self.roles = tuple(
             r for r in configuration.roles if {r.naming.name.casefold(), r.naming.ru.casefold()} & wanted
@@ -78,7 +80,7 @@ class Access:
     def demand(self, right: str, object_name: str) -> None:
         """AccessDenied when no role gives the right."""
         if not self.allows(right, object_name):
-            raise self._denied(right, object_name)
+            raise self.denied(right, object_name)
 
     def demand_configuration(self, right: str) -> None:
         """A right to the configuration as a whole: Administration, DataAdministration, ..."""
@@ -99,15 +101,19 @@ class Access:
         """AccessDenied unless the record is among those allowed. `values` by English names; `dereference(ref, field)` reads a field of a
         referred object."""
         self.demand(right, object_name)
+        if not self.allows_row(right, object_name, values, dereference):
+            raise self.denied(right, object_name)
+
+    def allows_row(self, right: str, object_name: str, values: Mapping[str, Value], dereference: Dereference) -> bool:
+        """Whether the record is among those allowed; see `demand_row`."""
         condition = self.restriction(right, object_name)
         if condition is None:
-            return
+            return True
         key = (_right(right), self._object(object_name))
         found = self._rows.get(key)
         if found is None:
             found = self._rows[key] = RowCondition(self.configuration, key[1], condition)
-        if not found.holds(values, dereference):
-            raise self._denied(right, object_name)
+        return found.holds(values, dereference)
 
     # --- inside ---
 
@@ -143,7 +149,8 @@ class Access:
             conditions.append(condition_of_expression(entry.restriction, self.user_name, self.user_ref))
         return any_of(*dict.fromkeys(conditions)) if conditions else None
 
-    def _denied(self, right: str, object_name: str) -> AccessDenied:
+    def denied(self, right: str, object_name: str) -> AccessDenied:
+        """The refusal to raise, told to whoever listens."""
         name, full_name = _right(right), self._object(object_name)
         shown = Bilingual(_RUSSIAN.get(name, name), name)
         found = self.configuration.find(full_name)
@@ -153,7 +160,10 @@ class Access:
             place = Bilingual(full_name, full_name)
         else:
             place = Bilingual(f"{KINDS[found.kind].ru}.{found.naming.ru}", full_name)
-        return AccessDenied(right=shown, object=place)
+        made = AccessDenied(right=shown, object=place)
+        if self.on_denied is not None:
+            self.on_denied(made)
+        return made
 
 
 def _right(name: str) -> str:

@@ -55,6 +55,7 @@ class Session:
     def __init__(self, kernel: Kernel, access: Access, info: SessionInfo, user_id: uuid.UUID | None = None) -> None:
         self.kernel, self.access, self.info, self.user_id = kernel, access, info, user_id
         self.lock_timeout = LOCK_TIMEOUT
+        access.on_denied = self._log_denied
         self._tx: Transaction | None = None
         self._undo: list[Callable[[], None]] = []
         self._resources = ExitStack()
@@ -153,6 +154,10 @@ class Session:
     def log(self, tx: Transaction, event: str, meta: MetadataObject | None, ref: Ref | None, presentation: str) -> None:
         """One event-log entry that shares the transaction's fate."""
         tx.log([self.log_entry(event, meta=meta, ref=ref, presentation=presentation, transaction="Committed")])
+
+    def _log_denied(self, e: AccessDenied) -> None:
+        entry = self.log_entry("_$Access$_.AccessDenied", severity="Error", comment=str(e))
+        self.kernel.engine.event_log().append([entry])
 
     def log_entry(
         self,
@@ -319,7 +324,7 @@ class Session:
         Codes must be given. Part of the surrounding transaction, if there is one. Returns the count."""
         self.access.demand("Insert", full_name)
         if self.access.restriction("Insert", full_name) is not None:
-            raise AccessDenied(right="Insert", object=full_name)
+            raise self.access.denied("Insert", full_name)
         store, kind = store_of(self.kernel, full_name), object_type(self.kernel, full_name)
         assert isinstance(kind.meta, Catalog)
         headers: list[Record] = []
@@ -369,8 +374,9 @@ class Session:
             rows = tx.run([compiled.statement])[0]
         return [compiled.decode(row) for row in rows]
 
-    def _read_restriction(self, full_name: str) -> Condition | None:
-        self.access.demand("Read", full_name)
+    def _read_restriction(self, full_name: str, *, demand: bool = True) -> Condition | None:
+        if demand:
+            self.access.demand("Read", full_name)
         return self.access.restriction("Read", full_name)
 
     def dereference(self, ref: Ref, field: str) -> Value:
@@ -421,12 +427,8 @@ class Session:
         """Whether the user's rights let him read the object. ObjectNotFound."""
         if self.access.restriction("Read", ref.type) is None:
             return True
-        try:
-            with self.reading():
-                self.access.demand_row("Read", ref.type, self._values(ref), self.dereference)
-        except AccessDenied:
-            return False
-        return True
+        with self.reading():
+            return self.access.allows_row("Read", ref.type, self._values(ref), self.dereference)
 
     # --- settings and service ---
 

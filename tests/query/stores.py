@@ -53,7 +53,11 @@ class Store:
 
     def ask(self, query: Query, restriction: Condition | None = None) -> list[dict[str, Value]]:
         own = resolve_source(self.kernel, query.source).object
-        compiled = compile_query(self.kernel, query, lambda name: restriction if name == own else None)
+
+        def applied(full_name: str, *, demand: bool = True) -> Condition | None:
+            return restriction if full_name == own else None
+
+        compiled = compile_query(self.kernel, query, applied)
         rows = self.bare.run([compiled.statement])[0]
         decoded = compiled.decode_all(rows)
         assert decoded == [compiled.decode(r) for r in rows]

@@ -10,6 +10,7 @@ from infobase.errors import AccessDenied
 from infobase.metadata.types import Ref
 from infobase.query_model import Compare, Condition, OrderItem, Query, SelectItem
 from infobase.session import Session
+from infobase.storage import LogFilter
 from tests.rights.conftest import Office
 
 
@@ -136,3 +137,18 @@ def test_service_fields_are_not_written_by_users(office: Office) -> None:
                 order.write()
     with office.admin() as session:
         assert session.documents.Order.get(made["order Свой"]).Posted is False
+
+
+def test_every_refusal_is_in_the_event_log(office: Office) -> None:
+    fill(office)
+    with office.clerk() as session:
+        with pytest.raises(AccessDenied):
+            ask(session, "Catalog.Regions", "Description")
+        with pytest.raises(AccessDenied):
+            session.catalogs.Partners.new(Description="x", Manager="Боря").write()
+        ask(session, "Document.Order", "Comment", "Partner.Presentation")
+    with office.admin() as session:
+        log = session.kernel.engine.event_log()
+        denied = list(log.read(LogFilter(events=["_$Access$_.AccessDenied"])))
+        assert [(e.user, e.severity) for e in denied] == [("Аня", "Error")] * 2
+        assert "Регионы" in denied[0].comment or "Regions" in denied[0].comment
