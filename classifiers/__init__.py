@@ -1,11 +1,14 @@
-"""Loaders of real classifier files: a streaming reader per format, one loader shape for all, the registry of what is loaded.
+"""Loaders of real classifier files: one loader shape for all, the registry of what is loaded.
 
-kind.py         the shape of a kind: title, target, how a file is opened
-model.py        what a file holds, as frozen dataclasses
-account_key.py  the key of an account (CBR rule 515), also used by the CRM's checks
-ed807.py        the Central Bank's bank directory, zip or XML (ed807_entry.py: attributes -> entries)
-source.py       opening a zip or XML by content, with limits
-banks.py        the bank directory -> Catalog.BankClassifier
-loader.py       KINDS and load(): read, compare by code, write the difference in one transaction
-sample.py       small valid files in the real formats, for the demo and the tests
+kind.py            the shape of a kind: what people are told, formats, where it goes, how it is written
+kinds.py           KINDS
+source.py          a file, folder or archive as members, with limits (seven_zip.py: .7z)
+recognise.py       which kind and format a source is, by content
+loader.py          load(): recognise, read, compare, write the difference, register the version, in one transaction
+catalog_target.py  writing into a catalog
+reading.py         what readers share: counts, warnings, the place of a fault
+model.py           what files hold, as frozen dataclasses
+banks.py           the bank directory; ed807.py, ed807_entry.py: its form ED807
+account_key.py     the key of an account (CBR rule 515), also used by the CRM's checks
+sample.py          small valid files in the real formats, for the demo and the tests
 """

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 
+from classifiers.catalog_target import into_catalog
 from classifiers.ed807 import Ed807Reader
-from classifiers.kind import ClassifierKind, Item, Row
+from classifiers.kind import ClassifierKind, Format, Item, Row
 from classifiers.model import BankAccount, BankEntry, FileWarning
+from classifiers.reading import only
+from classifiers.recognise import XML_STARTS, members_where, xml_root
+from classifiers.source import Member
 from infobase.i18n import Bilingual
 
 RESTRICTIONS_LENGTH = 50
@@ -17,8 +20,8 @@ RESTRICTIONS_LENGTH = 50
 class BankFile:
     """A file of the directory, form ED807."""
 
-    def __init__(self, path: Path) -> None:
-        self._reader = Ed807Reader(path)
+    def __init__(self, member: Member) -> None:
+        self._reader = Ed807Reader(member)
 
     def items(self) -> Iterator[Item]:
         for entry in self._reader.entries():
@@ -35,10 +38,15 @@ class BankFile:
         }
 
     def warning_count(self) -> int:
-        return self._reader.wrong_keys
+        return self._reader.warning_count()
 
     def warnings(self) -> Sequence[FileWarning]:
-        return self._reader.warnings
+        return self._reader.warnings()
+
+
+def _is_ed807(member: Member) -> bool:
+    root = xml_root(member.head)
+    return root is not None and root.name == "ED807"
 
 
 def item_of(entry: BankEntry, business_day: dt.date) -> Item:
@@ -85,6 +93,12 @@ def midnight(day: dt.date | None) -> dt.datetime | None:
 _SAMPLE = BankEntry("000000000", "", "", "", dt.date(2000, 1, 1))
 _SAMPLE_ACCOUNT = BankAccount("", "", "", "", dt.date(2000, 1, 1))
 
+ED807 = Format(
+    name="ED807",
+    select=members_where(_is_ed807),
+    open=lambda members, _: BankFile(only(members)),
+    fallback=XML_STARTS,
+)
 BANKS = ClassifierKind(
     name="banks",
     title=Bilingual("Справочник БИК (банки России)", "Bank directory (BIC of Russia)"),
@@ -93,8 +107,10 @@ BANKS = ClassifierKind(
         "YYYYMMDDED01OSBR.zip from the Bank of Russia's site, or the YYYYMMDD_ED807_full.xml inside it",
     ),
     published="https://www.cbr.ru/s/newbik",
-    target="Catalog.BankClassifier",
+    formats=(ED807,),
+    target="Catalog",
+    write=into_catalog,
     fields=tuple(item_of(_SAMPLE, dt.date(2000, 1, 1)).values),
     sections={"Accounts": tuple(_account_row(_SAMPLE_ACCOUNT))},
-    open=BankFile,
+    fresh_days=7,
 )

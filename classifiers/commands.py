@@ -10,6 +10,7 @@ from classifiers import loader
 from infobase.commands.access import Login, connection_argument, login_options, opened
 from infobase.commands.interface import command_in, group, json_option
 from infobase.commands.output import print_json, print_table, progress, remark, say
+from infobase.errors import UsageError
 from infobase.i18n import text
 
 classifier = group("classifier", ru="Классификаторы: банки и другие", en="Classifiers: banks and others")
@@ -41,15 +42,15 @@ def kinds(as_json: bool) -> None:
     ru="Загрузить классификатор из настоящего файла (целиком или никак)",
     en="Load a classifier from its real file (all of it, or nothing)",
 )
-@click.argument("kind", metavar="KIND")
-@click.argument("source", metavar="SOURCE", type=click.Path(exists=True, path_type=Path))
-@connection_argument()
+@click.argument("words", metavar="[KIND] SOURCE CONN", nargs=-1, required=True)
 @login_options
 @json_option
-def load(kind: str, source: Path, connection: str, login: Login, as_json: bool) -> None:
-    loader.find_kind(kind)
+def load(words: tuple[str, ...], login: Login, as_json: bool) -> None:
+    kind, source, connection = _asked(words)
     with opened(connection, login) as (_, session), progress() as step:
         report = loader.load(session, kind, source, step)
+    for line in report.remarks:
+        remark(f"  {line}")
     for warning in report.warnings[:SHOWN_WARNINGS]:
         remark(f"  {warning}")
     if report.warning_count > SHOWN_WARNINGS:
@@ -59,6 +60,17 @@ def load(kind: str, source: Path, connection: str, login: Login, as_json: bool) 
         print_json(report)
     else:
         say(report)
+
+
+def _asked(words: tuple[str, ...]) -> tuple[str | None, Path, str]:
+    """KIND, SOURCE, CONN from what stands in the line; KIND may be left out."""
+    match words:
+        case [kind, source, connection]:
+            return loader.find_kind(kind).name, Path(source), connection
+        case [source, connection]:
+            return None, Path(source), connection
+    detail = text(ru="нужны [KIND] SOURCE CONN", en="[KIND] SOURCE CONN are needed")
+    raise UsageError(detail=detail)
 
 
 @command_in(classifier, "status", ru="Что загружено в базу", en="What a base has loaded")

@@ -7,27 +7,23 @@ could fetch. An unfinished tag may not grow beyond MAX_TAG_BYTES, so memory stay
 
 from __future__ import annotations
 
-import re
 from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import closing
-from pathlib import Path
 from xml.parsers import expat
 
 from classifiers import ed807_entry as entry_of
-from classifiers.model import BankAccount, BankEntry, DirectoryHeader, FileWarning
-from classifiers.source import CHUNK_BYTES, read_chunks, refused
+from classifiers.model import BankAccount, BankEntry, DirectoryHeader
+from classifiers.reading import Reading
+from classifiers.recognise import looks_like_xml
+from classifiers.source import CHUNK_BYTES, Member, refused
 from classifiers.text import shown
 from infobase.errors import ClassifierInvalid
 
-MEMBER = re.compile(r"\d{8}_ED807_full\.xml", re.IGNORECASE)
-WANTED = "YYYYMMDD_ED807_full.xml"
 NAMESPACES = "urn:cbr-ru:ed:"
 FULL_DIRECTORY = "FIRR"
 """InfoTypeCode of the whole directory. A file of changes is refused: what it does not name would be taken for closed."""
 MAX_DEPTH = 16
-MAX_WARNINGS = 100
-"""Wrong account keys are all counted; so many are kept to be shown."""
 MAX_TAG_BYTES = 4 * CHUNK_BYTES
 
 _CUT_SHORT = {
@@ -44,22 +40,21 @@ _BAD_DECLARATION = {
 }
 
 
-class Ed807Reader:
+class Ed807Reader(Reading):
     """One pass over one file.
 
-        reader = Ed807Reader(path)
+        reader = Ed807Reader(member)
         for entry in reader.entries(): ...
-        reader.header, reader.records, reader.accounts, reader.wrong_keys, reader.warnings
+        reader.header, reader.records, reader.accounts, reader.warning_count(), reader.warnings()
 
     `header` is known from the first entry on; the counts are final when the entries are exhausted. Raises ClassifierInvalid.
+    Accounts with a wrong key are warnings.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.records = 0
+    def __init__(self, member: Member) -> None:
+        super().__init__(member)
+        self.path = member.place
         self.accounts = 0
-        self.wrong_keys = 0
-        self.warnings: list[FileWarning] = []
         self._header: DirectoryHeader | None = None
         self._ready: deque[BankEntry] = deque()
         self._open: entry_of.OpenEntry | None = None
@@ -76,8 +71,9 @@ class Ed807Reader:
 
     def entries(self) -> Iterator[BankEntry]:
         """The participants in the order of the file. At least one, or ClassifierInvalid."""
+        self._demand_xml()
         parser = self._parser()
-        with closing(read_chunks(self.path, MEMBER, WANTED)) as chunks:
+        with closing(self.member.chunks()) as chunks:
             fed = 0
             for chunk in chunks:
                 fed += len(chunk)
@@ -92,6 +88,14 @@ class Ed807Reader:
                 f"в справочнике {self.header.business_day} нет ни одной записи",
                 "the directory has no entries",
             )
+
+    def _demand_xml(self) -> None:
+        head = self.member.head
+        if not head:
+            raise refused(self.path, "файл пуст", "the file is empty")
+        if not looks_like_xml(head):
+            start = shown(head[:8])
+            raise refused(self.path, f"это не XML (начинается с {start})", f"this is no XML (it starts with {start})")
 
     def _take(self) -> Iterator[BankEntry]:
         while self._ready:
@@ -167,10 +171,8 @@ class Ed807Reader:
             self._open = None
 
     def _warn(self, account: BankAccount) -> None:
-        self.wrong_keys += 1
-        if len(self.warnings) < MAX_WARNINGS:
-            bic = self._open.bic if self._open else ""
-            self.warnings.append(FileWarning(self.records, bic, "Account", account.number))
+        bic = self._open.bic if self._open else ""
+        self.warn(bic, "Account", account.number, "неверный ключ счёта", "wrong account key")
 
     def _wrong(self, field: str, ru: str, en: str) -> ClassifierInvalid:
         """The error with its place: record number, BIC, field."""

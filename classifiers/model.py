@@ -5,6 +5,9 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 
+from classifiers.text import shown
+from infobase.i18n import Bilingual, text
+
 DELETED_PARTICIPANT = "PSDL"
 CORRESPONDENT, SINGLE_TREASURY = "CRSA", "UTRA"
 DELETED_ACCOUNT = "ACDL"
@@ -77,9 +80,14 @@ class DirectoryHeader:
 
 @dataclass(frozen=True, slots=True)
 class FileWarning:
-    """A fault of the source that does not forbid loading: `record` (1-based), its key, the field and what is wrong with it."""
+    """A fault of the source that does not forbid loading: `record` (1-based), its key, the field, its value and what is wrong with it."""
 
     record: int
     key: str
     field: str
     value: str
+    what: Bilingual = Bilingual("", "")
+
+    def __str__(self) -> str:
+        place = text(ru=f"запись {self.record}, {self.key}", en=f"record {self.record}, {self.key}")
+        return f"{place}, {self.field} = {shown(self.value)}" + (f": {self.what}" if str(self.what) else "")

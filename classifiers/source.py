@@ -1,13 +1,21 @@
-"""Opening a classifier file: a zip with one wanted member, read where it lies, or the bare file; told apart by content, not by name."""
+"""Where a classifier is read from: a file, a folder or an archive, seen alike as a `Source` of `Member`s. Told apart by content, not by name.
+
+    with open_source(path) as source:
+        for member in source.members: member.name, member.head, member.chunks()
+
+Archives are read where they lie; what they hold in memory is one chunk. The sizes an archive declares are not believed: what is really
+read is counted. Archives inside a folder are looked into as well; archives inside archives are not.
+"""
 
 from __future__ import annotations
 
 import hashlib
-import io
-import re
+import os
 import zipfile
 import zlib
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
@@ -15,112 +23,218 @@ from classifiers.text import shown
 from infobase.errors import ClassifierInvalid
 from infobase.i18n import Bilingual
 
-MAX_PACKED_BYTES = 256 * 1024 * 1024
 MAX_UNPACKED_BYTES = 512 * 1024 * 1024
+"""Of one member, unless its kind allows more."""
 MAX_RATIO = 300
 """Unpacked to packed size; the real packages have 10..20."""
 SMALL_BYTES = 1024 * 1024
 """Below this the ratio is not asked: tiny repetitive files pack very well and harm no one."""
-MAX_MEMBERS = 10_000
+MAX_MEMBERS = 20_000
+MAX_DEPTH = 6
+"""Of folders inside a folder."""
 CHUNK_BYTES = 256 * 1024
+HEAD_BYTES = 8 * 1024
+SEVEN_ZIP = b"7z\xbc\xaf\x27\x1c"
+ZIP_STARTS = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08", b"PK")
 
-_XML_STARTS = (b"<", b"\xef\xbb\xbf<", b"\xff\xfe<", b"\xfe\xff\0<")
+Opener = Callable[[], AbstractContextManager[IO[bytes]]]
 
 
-def read_chunks(path: Path, member: re.Pattern[str], wanted: str) -> Generator[bytes, None, None]:
-    """The bytes of the XML inside `path`, in chunks: the one zip member whose file name matches `member` (told to the user as `wanted`),
-    or the file itself. Nothing is unpacked to disk; memory holds one chunk.
+@dataclass(eq=False)
+class Member:
+    """One file of a source. `name`: its path inside; `place`: how messages call it; `size`: unpacked bytes, as declared."""
 
-    Raises ClassifierInvalid for anything else: no such file, neither zip nor XML, no or several members, a bomb, an encrypted or damaged zip.
-    A generator, so that only its own reading errors are caught here, never those of the code that consumes it.
-    """
-    try:
-        with path.open("rb") as file:
-            start = file.read(4096)
-            file.seek(0)
-            if start.startswith(b"PK"):
-                with (
-                    zipfile.ZipFile(_packed(path, file)) as archive,
-                    archive.open(_member(path, archive, member, wanted)) as inner,
-                ):
-                    yield from _limited(path, inner)
-            else:
-                _demand_xml(path, start, wanted)
-                yield from _limited(path, file)
-    except OSError as error:
-        raise _unreadable(path, error) from error
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
-        raise refused(path, f"архив zip повреждён: {error}", f"the zip is damaged: {error}") from error
+    name: str
+    place: str
+    size: int
+    opener: Opener
+    refuse: Callable[[], None] = lambda: None
+    done: int = 0
+    """Bytes read so far, for progress."""
+    _head: bytes | None = field(default=None, repr=False)
+
+    @property
+    def base_name(self) -> str:
+        return self.name.rsplit("/", 1)[-1]
+
+    @property
+    def head(self) -> bytes:
+        """The first HEAD_BYTES."""
+        if self._head is None:
+            with self.open() as file:
+                self._head = file.read(HEAD_BYTES)
+        return self._head
+
+    @contextmanager
+    def open(self) -> Iterator[IO[bytes]]:
+        """The content as a binary file, without any limit of its own; reading errors come out as ClassifierInvalid."""
+        with reading_errors(self.place):
+            self.refuse()
+            with self.opener() as file:
+                yield file
+
+    def chunks(self, limit: int = 0) -> Generator[bytes, None, None]:
+        """The content by chunks of CHUNK_BYTES, at most `limit` bytes of it (0: MAX_UNPACKED_BYTES). ClassifierInvalid.
+
+        A generator that keeps the consumer's own errors out of its handlers."""
+        limit = limit or MAX_UNPACKED_BYTES
+        if self.size > limit:
+            raise _too_large(self.place, limit)
+        self.done = 0
+        with ExitStack() as stack:
+            with reading_errors(self.place):
+                self.refuse()
+                file = stack.enter_context(self.opener())
+            while True:
+                with reading_errors(self.place):
+                    chunk = file.read(CHUNK_BYTES)
+                if not chunk:
+                    return
+                self.done += len(chunk)
+                if self.done > limit:
+                    raise _too_large(self.place, limit)
+                yield chunk
+
+    def read(self, limit: int = 64 * 1024 * 1024) -> bytes:
+        """The whole content of a small member."""
+        return b"".join(self.chunks(limit))
+
+    def digest(self) -> bytes:
+        """SHA-256."""
+        made = hashlib.sha256()
+        with self.open() as file:
+            while chunk := file.read(CHUNK_BYTES):
+                made.update(chunk)
+        return made.digest()
+
+
+@dataclass(eq=False)
+class Source:
+    """An opened source. `whole`: it is one file, plain or packed, whose own bytes identify it."""
+
+    path: Path
+    members: tuple[Member, ...]
+    whole: bool
+
+    @property
+    def name(self) -> str:
+        return self.path.name or str(self.path)
+
+    @property
+    def lone(self) -> Member | None:
+        """The only member, if there is only one."""
+        return self.members[0] if len(self.members) == 1 else None
+
+    def sha256(self, members: Sequence[Member]) -> str:
+        """Hex digest of what is loaded: of the file itself, or of the names and contents of the members read from a folder."""
+        if self.whole:
+            return sha256_of(self.path)
+        made = hashlib.sha256()
+        for member in sorted(members, key=lambda m: m.name):
+            made.update(member.name.encode() + b"\0" + member.digest())
+        return made.hexdigest()
+
+
+@contextmanager
+def open_source(path: Path) -> Iterator[Source]:
+    """Open a file, folder or archive. ClassifierInvalid when there is nothing to read there."""
+    with ExitStack() as stack:
+        with reading_errors(str(path)):
+            folder = path.is_dir()
+            members = _folder(path, stack) if folder else _file(path, path.name, stack)
+        if len(members) > MAX_MEMBERS:
+            raise refused(path, f"файлов слишком много: {len(members)}", f"too many files: {len(members)}")
+        if not members:
+            ru, en = ("папка пуста", "the folder is empty") if folder else ("архив пуст", "the archive is empty")
+            raise refused(path, ru, en)
+        yield Source(path, tuple(members), whole=not folder)
 
 
 def sha256_of(path: Path) -> str:
     """Hex SHA-256 of a file, in constant memory."""
     digest = hashlib.sha256()
-    try:
-        with path.open("rb") as file:
-            while chunk := file.read(CHUNK_BYTES):
-                digest.update(chunk)
-    except OSError as error:
-        raise _unreadable(path, error) from error
+    with reading_errors(str(path)), path.open("rb") as file:
+        while chunk := file.read(CHUNK_BYTES):
+            digest.update(chunk)
     return digest.hexdigest()
 
 
-def refused(path: Path, ru: str, en: str) -> ClassifierInvalid:
+def refused(place: Path | str, ru: str, en: str) -> ClassifierInvalid:
     """The error to raise for a file."""
-    return ClassifierInvalid(place=path, detail=Bilingual(ru, en))
+    return ClassifierInvalid(place=place, detail=Bilingual(ru, en))
 
 
-def _demand_xml(path: Path, start: bytes, wanted: str) -> None:
-    if not start:
-        raise refused(path, "файл пуст", "the file is empty")
-    if not start.lstrip(b" \t\r\n").startswith(_XML_STARTS):
-        ru = f"это не zip и не XML (начинается с {shown(start[:8])}); нужен {wanted}"
-        raise refused(path, ru, f"neither a zip nor an XML (it starts with {shown(start[:8])}); {wanted} is needed")
+@contextmanager
+def reading_errors(place: str) -> Iterator[None]:
+    """What the system and the archive readers raise -> ClassifierInvalid."""
+    try:
+        yield
+    except OSError as error:
+        what = error.strerror or str(error)
+        raise refused(place, f"не читается: {what}", f"cannot be read: {what}") from error
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+        raise refused(place, f"архив zip повреждён: {error}", f"the zip is damaged: {error}") from error
 
 
-def _limited(path: Path, file: IO[bytes]) -> Generator[bytes, None, None]:
-    """Counts what is really read: the sizes an archive declares are not believed."""
-    total = 0
-    while chunk := file.read(CHUNK_BYTES):
-        total += len(chunk)
-        if total > MAX_UNPACKED_BYTES:
-            raise refused(path, f"больше {MAX_UNPACKED_BYTES} байт", f"larger than {MAX_UNPACKED_BYTES} bytes")
-        yield chunk
+def _too_large(place: str, limit: int) -> ClassifierInvalid:
+    return refused(place, f"больше {limit} байт", f"larger than {limit} bytes")
 
 
-def _unreadable(path: Path, error: OSError) -> ClassifierInvalid:
-    return refused(path, f"не читается: {error.strerror or error}", f"cannot be read: {error.strerror or error}")
+def _folder(path: Path, stack: ExitStack) -> list[Member]:
+    members: list[Member] = []
+    for root, folders, files in os.walk(path):
+        here = Path(root)
+        folders[:] = sorted(f for f in folders if not f.startswith((".", "__MACOSX")))
+        if len(here.relative_to(path).parts) >= MAX_DEPTH:
+            folders.clear()
+        for name in sorted(files):
+            if not name.startswith(".") and (here / name).is_file():
+                members += _file(here / name, (here / name).relative_to(path).as_posix(), stack)
+        if len(members) > MAX_MEMBERS:
+            break
+    return members
 
 
-def _packed(path: Path, file: IO[bytes]) -> IO[bytes]:
-    if file.seek(0, io.SEEK_END) > MAX_PACKED_BYTES:
-        raise refused(path, f"архив больше {MAX_PACKED_BYTES} байт", f"the zip is larger than {MAX_PACKED_BYTES} bytes")
-    file.seek(0)
-    return file
+def _file(path: Path, name: str, stack: ExitStack) -> list[Member]:
+    with path.open("rb") as file:
+        start = file.read(8)
+    if start.startswith(b"PK"):
+        return _zip(path, name, stack)
+    if start.startswith(SEVEN_ZIP):
+        from classifiers.seven_zip import seven_zip_members
+
+        return seven_zip_members(path, name, stack)
+    return [Member(name, str(path), path.stat().st_size, lambda: path.open("rb"))]
 
 
-def _member(path: Path, archive: zipfile.ZipFile, member: re.Pattern[str], wanted: str) -> zipfile.ZipInfo:
-    members = archive.infolist()
-    if len(members) > MAX_MEMBERS:
-        raise refused(path, f"в архиве {len(members)} файлов", f"the zip has {len(members)} members")
-    found = [m for m in members if member.fullmatch(m.filename.rsplit("/", 1)[-1])]
-    if len(found) != 1:
-        names = ", ".join(shown(m.filename) for m in members[:5]) or "-"
-        ru = f"в архиве должен быть ровно один файл {wanted}, найдено {len(found)} (в архиве: {names})"
-        raise refused(path, ru, f"exactly one {wanted} is needed in the zip, found {len(found)} (members: {names})")
-    _demand_harmless(path, found[0])
-    return found[0]
+def _zip(path: Path, name: str, stack: ExitStack) -> list[Member]:
+    archive = stack.enter_context(zipfile.ZipFile(path))
+    infos = archive.infolist()
+    if len(infos) > MAX_MEMBERS:
+        raise refused(path, f"в архиве {len(infos)} файлов", f"the zip has {len(infos)} members")
+    return [_zip_member(path, archive, info) for info in infos if wanted_name(info.filename)]
 
 
-def _demand_harmless(path: Path, member: zipfile.ZipInfo) -> None:
-    if member.flag_bits & 1:
-        raise refused(path, "архив зашифрован", "the zip is encrypted")
-    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        ru = f"способ сжатия {member.compress_type} не поддерживается"
-        raise refused(path, ru, f"compression method {member.compress_type} is not supported")
-    bomb = member.file_size > SMALL_BYTES and member.file_size > member.compress_size * MAX_RATIO
-    if bomb or member.file_size > MAX_UNPACKED_BYTES:
-        ru = f"распакованный размер {member.file_size} байт недопустим (в архиве {member.compress_size})"
-        raise refused(
-            path, ru, f"the unpacked size of {member.file_size} bytes is not allowed (packed {member.compress_size})"
-        )
+def wanted_name(name: str) -> bool:
+    """Whether an archive's member is a file people put there."""
+    parts = name.split("/")
+    return bool(parts[-1]) and not any(p.startswith((".", "__MACOSX")) for p in parts if p not in (".", ".."))
+
+
+def _zip_member(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Member:
+    place = f"{path}!{shown(info.filename)}"
+    return Member(
+        info.filename, place, info.file_size, lambda: archive.open(info), lambda: _demand_harmless(place, info)
+    )
+
+
+def _demand_harmless(place: str, info: zipfile.ZipInfo) -> None:
+    if info.flag_bits & 1:
+        raise refused(place, "архив зашифрован", "the zip is encrypted")
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        ru = f"способ сжатия {info.compress_type} не поддерживается"
+        raise refused(place, ru, f"compression method {info.compress_type} is not supported")
+    if info.file_size > SMALL_BYTES and info.file_size > info.compress_size * MAX_RATIO:
+        ru = f"распакованный размер {info.file_size} байт недопустим (в архиве {info.compress_size})"
+        en = f"the unpacked size of {info.file_size} bytes is not allowed (packed {info.compress_size})"
+        raise refused(place, ru, en)

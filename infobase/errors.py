@@ -363,6 +363,50 @@ class ClassifierInvalid(InfobaseError):
     en = "The classifier file {place} was refused: {detail}. The infobase was not changed."
 
 
+class ClassifierUnknown(InfobaseError):
+    """The content of a source is not the classifier that was asked for, or none at all."""
+
+    exit_code = 81
+    ru = "{place}: {detail}. База не изменена. Виды и файлы показывает `classifier kinds`."
+    en = "{place}: {detail}. The infobase was not changed. `classifier kinds` shows kinds and files."
+
+
+class ClassifierAmbiguous(InfobaseError):
+    """A source holds several classifiers, formats or versions that do not belong together."""
+
+    exit_code = 82
+    ru = "{place}: {detail}. Укажите один файл. База не изменена."
+    en = "{place}: {detail}. Give one file. The infobase was not changed."
+
+
+class ClassifierUnwanted(InfobaseError):
+    exit_code = 83
+    ru = (
+        "Конфигурация не предусматривает классификатор «{kind}»: добавьте в [classifiers] файла Configuration.toml "
+        'строку {kind} = "{target}.Имя".'
+    )
+    en = (
+        'The configuration does not provide for the classifier {kind!r}: add {kind} = "{target}.Name" to [classifiers] '
+        "of its Configuration.toml."
+    )
+
+
+class DownloadRefused(InfobaseError):
+    exit_code = 84
+    ru = "Не загружено из сети ({place}): {detail}. База не изменена. Можно скачать файл самостоятельно и указать его."
+    en = (
+        "Not downloaded ({place}): {detail}. The infobase was not changed. You may fetch the file yourself and name it."
+    )
+
+
+class AccountMismatch(InfobaseError):
+    """A settlement account that cannot be one of the bank."""
+
+    exit_code = 85
+    ru = "Счёт {account} не подходит к банку {bic} ({bank}): {detail}. Проверьте номер счёта и БИК."
+    en = "The account {account} does not fit the bank {bic} ({bank}): {detail}. Check the account number and the BIC."
+
+
 # --- command line (2, 90..99) ---
 
 

@@ -17,9 +17,9 @@ from contextlib import ExitStack, contextmanager
 from types import TracebackType
 from typing import Self, TypeVar, cast
 
-from infobase import operations, query
+from infobase import bulk_objects, operations, query
 from infobase.deletion import DeletionReport, delete_marked
-from infobase.errors import AccessDenied, ObjectNotFound, OperationForbidden, ReadOnlyTransaction
+from infobase.errors import ObjectNotFound, OperationForbidden, ReadOnlyTransaction
 from infobase.i18n import language, text
 from infobase.kernel import Kernel
 from infobase.metadata.model import KINDS, Catalog, Document, MetadataObject
@@ -36,7 +36,6 @@ from infobase.objects import (
     object_type,
 )
 from infobase.query_model import Condition, OrderItem, Query, SelectItem
-from infobase.references import ExistenceCheck
 from infobase.register_managers import (
     AccumulationRegisterManager,
     InformationRegisterManager,
@@ -321,49 +320,9 @@ class Session:
     def bulk_write(self, full_name: str, objects: Iterable[tuple[Mapping[str, object], Mapping[str, object]]]) -> int:
         """Insert NEW catalog items in bulk: values and rows of sections, coerced and checked like single ones, one log entry.
 
-        Codes must be given. Part of the surrounding transaction, if there is one. Returns the count."""
-        self.access.demand("Insert", full_name)
-        if self.access.restriction("Insert", full_name) is not None:
-            raise self.access.denied("Insert", full_name)
-        store, kind = store_of(self.kernel, full_name), object_type(self.kernel, full_name)
-        assert isinstance(kind.meta, Catalog)
-        headers: list[Record] = []
-        rows: dict[str, list[tuple[Ref, Record]]] = {name: [] for name in kind.sections}
-        for values, sections in objects:
-            obj = self._object_manager(full_name).new(**values)
-            obj.fill(**sections)
-            obj._state.values["DataVersion"] = 1  # type: ignore[assignment]
-            operation = self._operation(obj)
-            operation._number_lines()
-            operation._validate()
-            headers.append(obj._state.values)
-            for name, records in obj._state.sections.items():
-                rows[name] += ((obj.ref, r) for r in records)
-        with self.transaction() as tx:
-            self._check_bulk_references(tx, headers, rows)
-            count = self.kernel.engine.bulk_load(tx, store.layout.table, store.bulk_rows(headers))
-            for name, owned in rows.items():
-                section = store.layout.sections[name]
-                encode = self.kernel.codec(section).encode
-                encoded = [[store.ref(ref), *encode(r)] for ref, r in owned]
-                self.kernel.engine.bulk_load(tx, section.table, encoded)
-            self.log(tx, "_$Data$_.New", kind.meta, None, text(ru=f"Загружено: {count}", en=f"Loaded: {count}"))
-        return count
-
-    def _check_bulk_references(
-        self, tx: Transaction, headers: Sequence[Record], rows: Mapping[str, Sequence[tuple[Ref, Record]]]
-    ) -> None:
-        own = {cast(Ref, h["Ref"]) for h in headers}
-        found: dict[Ref, str] = {}
-        records = [*headers, *(r for part in rows.values() for _, r in part)]
-        for record in records:
-            for name, value in record.items():
-                if isinstance(value, Ref) and value not in own:
-                    found.setdefault(value, name)
-        pairs = [(name, ref) for ref, name in found.items()]
-        for start in range(0, len(pairs), 5000):
-            existence = ExistenceCheck(self.kernel, pairs[start : start + 5000])
-            existence.verify(tx, tx.run(existence.statements()))
+        Codes must be given; `Ref` may be, so that items can refer to one another. Part of the surrounding transaction, if there is one.
+        Returns the count."""
+        return bulk_objects.write(self, full_name, objects)
 
     # --- reading ---
 

@@ -40,6 +40,7 @@ LAYERS = {
     "infobase.users": 6,
     "infobase.operations": 7,
     "infobase.deletion": 8,
+    "infobase.bulk_objects": 8,
     "infobase.settings": 8,
     "infobase.predefined": 8,
     "infobase.register_managers": 8,

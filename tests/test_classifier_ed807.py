@@ -14,10 +14,13 @@ from hypothesis import strategies as st
 
 from classifiers import ed807, source
 from classifiers.account_key import cbr_prefix, key_ok
+from classifiers.banks import BANKS
 from classifiers.ed807 import Ed807Reader
 from classifiers.model import BankAccount, BankEntry
+from classifiers.reading import only
+from classifiers.recognise import find_format
 from classifiers.sample import ed807_xml, sample_banks, write_small_ed807
-from infobase.errors import ClassifierInvalid
+from infobase.errors import ClassifierAmbiguous, ClassifierInvalid, ClassifierUnknown
 
 REAL = Path(__file__).resolve().parents[2] / "shared" / "data" / "classifiers" / "banks"
 DAY = dt.date(2026, 1, 12)
@@ -25,8 +28,10 @@ TEXT = ed807_xml(sample_banks(12, 1), DAY)
 
 
 def read(path: Path) -> tuple[Ed807Reader, list[BankEntry]]:
-    reader = Ed807Reader(path)
-    return reader, list(reader.entries())
+    with source.open_source(path) as opened:
+        _, members = find_format(BANKS, opened)
+        reader = Ed807Reader(only(members))
+        return reader, list(reader.entries())
 
 
 def xml_file(folder: Path, body: str | bytes, name: str = "20260112_ED807_full.xml") -> Path:
@@ -37,9 +42,8 @@ def xml_file(folder: Path, body: str | bytes, name: str = "20260112_ED807_full.x
 
 def refusal(path: Path) -> str:
     """The message of the refusal, in both languages."""
-    with pytest.raises(ClassifierInvalid) as caught:
+    with pytest.raises((ClassifierInvalid, ClassifierUnknown, ClassifierAmbiguous)) as caught:
         read(path)
-    assert caught.value.exit_code == 80
     detail = caught.value.fields["detail"]
     return f"{detail.ru} | {detail.en}"  # type: ignore[attr-defined]
 
@@ -59,7 +63,7 @@ def test_real_directory(name: str, day: dt.date, entries: int, accounts: int, sw
     reader, found = read(REAL / name)
     assert (len(found), reader.records, reader.accounts) == (entries, entries, accounts)
     assert (reader.header.business_day, reader.header.version) == (day, 1)
-    assert reader.wrong_keys == 0
+    assert reader.warning_count() == 0
     assert sum(bool(e.swift) for e in found) <= swift
     assert all(e.correspondent_account.startswith(("301", "401", "")) for e in found)
     banks = [e for e in found if e.participant_type == "20" and e.correspondent_account]
@@ -69,10 +73,11 @@ def test_real_directory(name: str, day: dt.date, entries: int, accounts: int, sw
 
 @pytest.mark.skipif(not REAL.exists(), reason="the real directories are not here (../shared/data)")
 def test_a_real_package_is_read_in_bounded_memory() -> None:
-    reader = Ed807Reader(REAL / "20201204ED01OSBR.zip")
-    tracemalloc.start()
-    count = sum(1 for _ in reader.entries())
-    peak = tracemalloc.get_traced_memory()[1]
+    with source.open_source(REAL / "20201204ED01OSBR.zip") as opened:
+        reader = Ed807Reader(only(opened.members))
+        tracemalloc.start()
+        count = sum(1 for _ in reader.entries())
+        peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert count == 2087
     assert peak < 6_000_000  # the document itself is 8.3 MB
@@ -88,7 +93,7 @@ def test_zip_and_xml_are_told_apart_by_content(tmp_path: Path, name: str) -> Non
     assert [e.bic for e in found] == [b.bic for b in written]
     assert [e.name for e in found] == [b.info["NameP"] for b in written]
     assert reader.header.business_day == DAY
-    assert reader.wrong_keys == 0
+    assert reader.warning_count() == 0
     assert reader.accounts == sum(len(e.accounts) for e in found) > 20
 
 
@@ -162,8 +167,8 @@ def test_a_wrong_account_key_is_counted_not_refused(tmp_path: Path) -> None:
     bad = good[:8] + str((int(good[8]) + 1) % 10) + good[9:]
     reader, found = read(xml_file(tmp_path, TEXT.replace(good, bad)))
     assert len(found) == 12
-    assert reader.wrong_keys == 1
-    [warning] = reader.warnings
+    assert reader.warning_count() == 1
+    [warning] = reader.warnings()
     assert (warning.field, warning.value) == ("Account", bad)
     assert found[warning.record - 1].bic == warning.key
 
@@ -211,7 +216,7 @@ def test_no_entries_is_an_error(tmp_path: Path) -> None:
 @given(cut=st.integers(0, len(TEXT) - 1))
 def test_a_file_cut_anywhere_is_refused(tmp_path: Path, cut: int) -> None:
     message = refusal(xml_file(tmp_path, TEXT[:cut]))
-    assert "обрывается" in message or "пуст" in message or "не XML" in message or "объявление XML" in message
+    assert any(w in message for w in ("обрывается", "пуст", "это не", "объявление XML"))
 
 
 def test_a_cut_file_names_the_place(tmp_path: Path) -> None:
@@ -261,7 +266,7 @@ def test_files_of_other_kinds(tmp_path: Path, body: bytes) -> None:
 
 def test_missing_file_and_folder(tmp_path: Path) -> None:
     assert "не читается" in refusal(tmp_path / "absent.zip")
-    assert "не читается" in refusal(tmp_path)
+    assert "папка пуста" in refusal(tmp_path)
 
 
 # --- bad archives
@@ -277,9 +282,9 @@ def make_zip(folder: Path, members: dict[str, bytes], compression: int = zipfile
 
 def test_archives_must_hold_exactly_one_directory(tmp_path: Path) -> None:
     body = TEXT.encode("windows-1251")
-    assert "найдено 0" in refusal(make_zip(tmp_path, {}))
-    assert "найдено 0 (в архиве: readme.txt)" in refusal(make_zip(tmp_path, {"readme.txt": b""}))
-    assert "найдено 2" in refusal(
+    assert "архив пуст" in refusal(make_zip(tmp_path, {}))
+    assert "есть: readme.txt" in refusal(make_zip(tmp_path, {"readme.txt": b"read me"}))
+    assert "одного вида 2" in refusal(
         make_zip(tmp_path, {"20260112_ED807_full.xml": body, "a/20260113_ED807_FULL.XML": body})
     )
     assert len(read(make_zip(tmp_path, {"readme.txt": b"", "20260112_ed807_FULL.xml": body}))[1]) == 12
@@ -293,9 +298,12 @@ def test_bombs_are_refused_before_they_unpack(tmp_path: Path) -> None:
 def test_the_limit_counts_what_is_really_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(source, "MAX_UNPACKED_BYTES", 1000)
     assert "больше 1000 байт" in refusal(xml_file(tmp_path, TEXT))
-    assert "недопустим" in refusal(make_zip(tmp_path, {"20260112_ED807_full.xml": TEXT.encode("windows-1251")}))
-    monkeypatch.setattr(source, "MAX_PACKED_BYTES", 10)
-    assert "больше 10 байт" in refusal(make_zip(tmp_path, {"20260112_ED807_full.xml": b"x"}))
+    path = make_zip(tmp_path, {"20260112_ED807_full.xml": TEXT.encode("windows-1251")})
+    assert "больше 1000 байт" in refusal(path)
+    size = len(TEXT.encode("windows-1251")).to_bytes(4, "little")
+    lying = path.read_bytes().replace(size, (900).to_bytes(4, "little"))
+    path.write_bytes(lying)
+    assert refusal(path)
 
 
 def test_unsupported_compression(tmp_path: Path) -> None:
@@ -318,6 +326,6 @@ def test_a_damaged_archive_is_read_right_or_refused(tmp_path: Path, data: st.Dat
     path.write_bytes(bytes(body))
     try:
         _, found = read(path)
-    except ClassifierInvalid:
+    except (ClassifierInvalid, ClassifierUnknown):
         return
     assert [e.bic for e in found] == [b.bic for b in written]

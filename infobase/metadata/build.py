@@ -10,6 +10,7 @@ from decimal import Decimal, InvalidOperation
 
 from infobase.errors import ConfigurationInvalid, Problem
 from infobase.i18n import Bilingual
+from infobase.metadata.classifier_uses import classifier_uses
 from infobase.metadata.model import (
     KINDS,
     AccumulationRegister,
@@ -98,6 +99,7 @@ class _Builder:
         vendor = table.text("vendor")
         language = table.text("default_language", "ru", choices=("ru", "en"))
         settings = dict(table.table("settings").data)
+        wanted = table.table("classifiers")
         table.finish()
         made: list[MetadataObject] = []
         for kind, source in self.objects:
@@ -108,7 +110,9 @@ class _Builder:
         self._demand_unique(made)
         order = list(KINDS)
         made.sort(key=lambda o: (order.index(o.kind), o.name))
-        return Configuration(naming, version, vendor, language, settings, {o.full_name: o for o in made})
+        objects = {o.full_name: o for o in made}
+        uses = classifier_uses(wanted, objects, self.find)
+        return Configuration(naming, version, vendor, language, settings, objects, uses)
 
     def _demand_unique(self, made: list[MetadataObject]) -> None:
         seen: dict[str, str] = {}

@@ -505,9 +505,42 @@ MetadataObject = Union[  # noqa: UP007
 FieldOwner = Union[Catalog, Document, InformationRegister, AccumulationRegister]  # noqa: UP007
 
 
+CLASSIFIER_KINDS = (
+    "kladr",
+    "gar",
+    "banks",
+    "okof",
+    "enaof",
+    "okved2",
+    "oksm",
+    "okv",
+    "rates",
+    "okei",
+    "okopf",
+    "calendar",
+)
+"""National classifiers a configuration may want; the package `classifiers` loads them."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClassifierUse:
+    """A classifier the configuration wants, and where its records go.
+
+    `target`: full name of a catalog or of an independent information register. `parts`: further targets of a classifier that fills several
+    (part -> full name). `fields`: field of the classifier -> field of the target, where the names differ. `chosen`: the catalog into which
+    people pick items of the classifier, "" when there is none."""
+
+    kind: str
+    target: str
+    parts: Mapping[str, str] = field(default_factory=dict)
+    fields: Mapping[str, str] = field(default_factory=dict)
+    chosen: str = ""
+
+
 @dataclass(frozen=True)
 class Configuration:
-    """A whole configuration. `objects` is keyed by full English name, in order of kind (KINDS) and then of name."""
+    """A whole configuration. `objects` is keyed by full English name, in order of kind (KINDS) and then of name; `classifiers` by kind,
+    in the order of CLASSIFIER_KINDS."""
 
     naming: Naming
     version: str
@@ -515,6 +548,7 @@ class Configuration:
     default_language: str = "ru"
     settings: Mapping[str, object] = field(default_factory=dict)
     objects: Mapping[str, MetadataObject] = field(default_factory=dict)
+    classifiers: Mapping[str, ClassifierUse] = field(default_factory=dict)
 
     @property
     def name(self) -> str:

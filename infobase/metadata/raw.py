@@ -10,6 +10,7 @@ from infobase.metadata.model import (
     AccumulationRegister,
     BalanceCheck,
     Catalog,
+    ClassifierUse,
     Configuration,
     Constant,
     Document,
@@ -41,7 +42,12 @@ def head_of(configuration: Configuration) -> Raw:
         "version": configuration.version,
         **_given(vendor=configuration.vendor, settings=dict(configuration.settings)),
         "default_language": configuration.default_language,
+        **_given(classifiers={use.kind: _classifier(use) for use in configuration.classifiers.values()}),
     }
+
+
+def _classifier(use: ClassifierUse) -> Raw:
+    return {"target": use.target, **_given(chosen=use.chosen, parts=dict(use.parts), fields=dict(use.fields))}
 
 
 def raw_of(o: MetadataObject) -> Raw:

@@ -1,0 +1,120 @@
+"""Which classifier a source holds, and in which format: judged by what its files contain, never by their names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from classifiers.kind import ClassifierKind, Format
+from classifiers.source import Member, Source
+from classifiers.text import shown
+from infobase.errors import ClassifierAmbiguous, ClassifierUnknown
+from infobase.i18n import Bilingual
+
+_SHOWN_MEMBERS = 5
+_SKIPPED = re.compile(r"<\?.*?(?:\?>|>|$)|<!--.*?(?:-->|$)|<!DOCTYPE[^\[>]*(?:\[.*?\]\s*)?>", re.DOTALL)
+_ROOT = re.compile(r"<((?:[\w.-]+:)?[\w.-]+)((?:\s+[^<>]*)?)(/?>|$|<)")
+_ATTRIBUTE = re.compile(r"""([\w:.-]+)\s*=\s*(?:"([^"]*)"|'([^']*)')""")
+XML_STARTS = (b"<", b"\xef\xbb\xbf<", b"\xff\xfe<", b"\xfe\xff\0<")
+
+
+@dataclass(frozen=True, slots=True)
+class XmlRoot:
+    """The first element of an XML document, as far as a look shows: its local name, attributes, and the text after it."""
+
+    name: str
+    attributes: Mapping[str, str]
+    rest: str
+
+
+def xml_root(head: bytes) -> XmlRoot | None:
+    """A look at the beginning of a file that may be damaged; None when it is no XML. Only for telling formats apart."""
+    if not looks_like_xml(head):
+        return None
+    written = head_text(head)
+    body = _SKIPPED.sub(" ", written)
+    found = _ROOT.search(body)
+    if found is None:
+        return None
+    attributes = {name: first or second for name, first, second in _ATTRIBUTE.findall(found[2])}
+    return XmlRoot(found[1].rpartition(":")[2], attributes, body[found.end() :])
+
+
+def looks_like_xml(head: bytes) -> bool:
+    """Whether the bytes begin as XML does in any of its encodings."""
+    return head.lstrip(b" \t\r\n").startswith(XML_STARTS) or head.startswith((b"<\0", b"\0<"))
+
+
+def head_text(head: bytes) -> str:
+    """The beginning of a file as text, in whichever of the usual encodings it is; never fails."""
+    if head.startswith((b"\xff\xfe", b"<\0")):
+        return head.decode("utf-16-le", "replace").lstrip("\ufeff")
+    if head.startswith((b"\xfe\xff", b"\0<")):
+        return head.decode("utf-16-be", "replace").lstrip("\ufeff")
+    try:
+        return head.removeprefix(b"\xef\xbb\xbf").decode("utf-8")
+    except UnicodeDecodeError as e:
+        if e.start >= len(head) - 4 and e.reason.startswith("unexpected end"):
+            return head[: e.start].decode("utf-8")
+        return head.decode("cp1251", "replace")
+
+
+def members_where(matches: Callable[[Member], bool]) -> Callable[[Source], Sequence[Member]]:
+    """A `Format.select`: the members that match, in the order of their names."""
+
+    def select(source: Source) -> Sequence[Member]:
+        return sorted((m for m in source.members if m.size and matches(m)), key=lambda m: m.name)
+
+    return select
+
+
+def find_format(kind: ClassifierKind, source: Source) -> tuple[Format, Sequence[Member]]:
+    """The format of `kind` the source is in, with its members. ClassifierUnknown; ClassifierAmbiguous when it holds several.
+
+    A lone file that is not recognised but begins as one of the formats does is given to that format, whose reader says what is wrong."""
+    found = [(form, members) for form in kind.formats if (members := form.select(source))]
+    if len(found) > 1:
+        names = "; ".join(f"{form.name}: {_names(members)}" for form, members in found)
+        raise ClassifierAmbiguous(
+            place=source.path, detail=Bilingual(f"форматов несколько ({names})", f"several formats ({names})")
+        )
+    if found:
+        return found[0]
+    lone = source.lone
+    if lone is not None:
+        start = lone.head.lstrip(b" \t\r\n")
+        for form in kind.formats:
+            if form.fallback and start.startswith(form.fallback):
+                return form, [lone]
+    raise ClassifierUnknown(
+        place=source.path,
+        detail=Bilingual(
+            f"это не «{kind.title.ru}» (есть: {_names(source.members)}). Нужен: {kind.bring.ru}",
+            f"this is not {kind.title.en!r} (found: {_names(source.members)}). Needed: {kind.bring.en}",
+        ),
+    )
+
+
+def find_kind_of(kinds: Sequence[ClassifierKind], source: Source) -> ClassifierKind:
+    """The only kind the source holds. ClassifierUnknown, ClassifierAmbiguous."""
+    found = [kind for kind in kinds if any(form.select(source) for form in kind.formats)]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        names = ", ".join(kind.name for kind in found)
+        ru, en = f"классификаторов несколько: {names}; укажите вид", f"several classifiers: {names}; name the kind"
+        raise ClassifierAmbiguous(place=source.path, detail=Bilingual(ru, en))
+    names = _names(source.members)
+    raise ClassifierUnknown(
+        place=source.path,
+        detail=Bilingual(
+            f"по содержимому не узнан ни один классификатор (есть: {names})",
+            f"its content is no known classifier (found: {names})",
+        ),
+    )
+
+
+def _names(members: Sequence[Member]) -> str:
+    listed = ", ".join(shown(m.name) for m in members[:_SHOWN_MEMBERS])
+    return listed + (", ..." if len(members) > _SHOWN_MEMBERS else "")
