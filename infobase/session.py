@@ -19,7 +19,7 @@ from typing import Self, TypeVar, cast
 
 from infobase import bulk_objects, operations, query
 from infobase.deletion import DeletionReport, delete_marked
-from infobase.errors import ObjectNotFound, OperationForbidden, ReadOnlyTransaction
+from infobase.errors import AccessDenied, ObjectNotFound, OperationForbidden, ReadOnlyTransaction
 from infobase.i18n import language, text
 from infobase.kernel import Kernel
 from infobase.metadata.model import KINDS, Catalog, Document, MetadataObject
