@@ -22,8 +22,8 @@ from infobase.query_compile import Prepared, keys_statement, prepare
 from infobase.query_decode import ResultColumn, decode_columns
 from infobase.query_model import Condition, Query
 from infobase.query_names import invalid
-from infobase.query_plan import QueryShape, Restriction, operands_of, plan, source_of
-from infobase.query_shape import ConditionShaper
+from infobase.query_plan import QueryShape, Restriction, plan, source_of
+from infobase.query_shape import ConditionShaper, operands_of
 from infobase.query_sources import resolve_source
 from infobase.storage import Row, Statement
 

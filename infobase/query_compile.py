@@ -17,12 +17,13 @@ from sqlalchemy.sql import quoted_name
 
 from infobase.kernel import Kernel
 from infobase.metadata.types import CompositeType, RefType
+from infobase.query_computed import keys_of
 from infobase.query_conditions import ConditionSql, Encode, Parameters
 from infobase.query_decode import Output, ResultColumn, reader
 from infobase.query_fields import FieldPath, FieldSql, Joiner, Sql, sql_table
 from infobase.query_names import invalid, shown
-from infobase.query_plan import Key, QueryShape, operands_of
-from infobase.query_shape import Operand, Operands, Shape
+from infobase.query_plan import Key, QueryShape
+from infobase.query_shape import Operand, Operands, Shape, operands_of
 from infobase.query_sources import SLICES, Source, resolve_source
 from infobase.query_virtual import VirtualTable
 from infobase.schema.layout import TOTAL_DIGITS
@@ -92,7 +93,7 @@ class _Compilation:
         limit = self._limit if self._limits else None
         self.joiner = Joiner(kernel, self.source, self._base(), limit=limit)
         self.conditions = ConditionSql(
-            kernel, self.parameters, self.operands.of_key, self._operand_sql, self._platform_sql
+            kernel, self.parameters, self.operands.of_key, self._operand_sql, self._platform_sql, limit
         )
         self.out: list[sa.Label[Any]] = []
         self._places: dict[tuple[object, ...], int] = {}
@@ -179,6 +180,8 @@ class _Compilation:
         if self.shape.limit >= 0:
             # SQLAlchemy would add an OFFSET of its own for SQLite.
             sql, slots = f"{sql}\n LIMIT {self.kernel.dialect.placeholder}", (*slots, (self.shape.limit, int))
+        if self.shape.offset >= 0:
+            sql, slots = f"{sql} OFFSET {self.kernel.dialect.placeholder}", (*slots, (self.shape.offset, int))
         return Prepared(sql, slots, columns, outputs, page)
 
     def _filtered(self, order: Sequence[SortColumn]) -> sa.Select[Any]:
@@ -373,6 +376,10 @@ def _keys_in(shape: Shape | None) -> list[Key]:
         return []
     if shape[0] == "cmp":
         return [shape[1]]
+    if shape[0] == "calc":
+        return [k for side in (shape[1], shape[3]) for k in keys_of(side)]
+    if shape[0] == "rows":
+        return [("Ref",)]
     parts = (shape[1],) if shape[0] == "not" else shape[1]
     return [k for p in parts for k in _keys_in(p)]
 

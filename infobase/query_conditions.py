@@ -11,8 +11,20 @@ from sqlalchemy.dialects import postgresql
 
 from infobase.kernel import Kernel
 from infobase.metadata.types import CompositeType, EnumType, EnumValue, Ref, simple_types
-from infobase.query_fields import FieldSql, Sql, literal, sql_table
-from infobase.query_shape import Operand, Shape
+from infobase.query_computed_sql import ComputedSql
+from infobase.query_fields import FieldPath, FieldSql, Joiner, Limit, Sql, literal, sql_table
+from infobase.query_patterns import (
+    FOLD,
+    LATIN_LOWER,
+    LATIN_UPPER,
+    LOWER,
+    UPPER,
+    glob_letter,
+    glob_pattern,
+    regular_expression,
+)
+from infobase.query_shape import Operand, Shape, operands_of
+from infobase.query_sources import resolve_source
 from infobase.schema.codec import TYPE_NAMES, value_codec
 from infobase.schema.ddl import empty_literal
 from infobase.schema.layout import FieldLayout
@@ -29,13 +41,6 @@ _ARRAYS: dict[str, Any] = {
     "bool": sa.Boolean(),
     "int": sa.BigInteger(),
 }
-_UPPER = "АБВГДЕЁЖЗИЙКЛМНОПРСТУФХЦЧШЩЪЫЬЭЮЯЄІЇЎҐё"
-_LOWER = "абвгдеежзийклмнопрстуфхцчшщъыьэюяєіїўґе"
-_LATIN_UPPER, _LATIN_LOWER = "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz"
-_FOLD = str.maketrans(_UPPER + _LATIN_UPPER, _LOWER + _LATIN_LOWER)
-_CASES: dict[str, str] = {}
-for _upper, _lower in zip(_UPPER + _LATIN_UPPER, _LOWER + _LATIN_LOWER, strict=True):
-    _CASES[_lower] = _CASES.get(_lower, _lower) + _upper
 
 
 class Parameters:
@@ -43,6 +48,7 @@ class Parameters:
 
     def __init__(self) -> None:
         self.slots: dict[str, tuple[int, Encode]] = {}
+        self.nested = 0
 
     def add(self, position: int, encode: Encode) -> sa.BindParameter[Any]:
         name = f"v{len(self.slots)}"
@@ -78,7 +84,7 @@ def encoder(kernel: Kernel, operand: Operand, kind: str) -> tuple[Column, Encode
 
 def folded(text: str) -> str:
     """How a text without a search column is compared: basic Latin and Cyrillic letters in lower case, ё as е."""
-    return text.translate(_FOLD)
+    return text.translate(FOLD)
 
 
 def _next_text(prefix: str) -> str:
@@ -100,11 +106,13 @@ class ConditionSql:
         operand: Callable[[tuple[str, ...]], Operand],
         sql: Callable[[Operand], FieldSql],
         platform: Callable[[Operand], FieldSql] | None = None,
+        limit: Limit | None = None,
     ) -> None:
-        """`platform`: gives a field without the user's rights, for the conditions of restrictions themselves."""
+        """`platform`: gives a field without the user's rights, for the conditions of restrictions themselves. `limit`: see `Joiner`."""
         self.kernel, self.parameters, self._operand, self._sql = kernel, parameters, operand, sql
-        self._platform = platform or sql
+        self._platform, self._limit = platform or sql, limit
         self._sqlite = kernel.dialect.name == "sqlite"
+        self._computed = ComputedSql(kernel.dialect, parameters.add, lambda key: sql(operand(key)).columns[0])
 
     def write(self, shape: Shape) -> Sql:
         match shape:
@@ -116,12 +124,30 @@ class ConditionSql:
                 return sa.not_(self.write(part))
             case ("platform", part):
                 return ConditionSql(self.kernel, self.parameters, self._operand, self._platform).write(part)
+            case ("calc", *_):
+                return self._computed.compare(shape)
+            case ("rows", source, part):
+                return self._rows(source, part)
             case _:
                 return self._compare(shape)
 
     @staticmethod
     def _constant(value: bool) -> Sql:
         return sa.literal_column("1 = 1" if value else "1 = 0")
+
+    def _rows(self, name: str, part: Shape) -> Sql:
+        """References of the objects that have such a row: uncorrelated, so that either engine may begin at either side."""
+        source = resolve_source(self.kernel, name)
+        self.parameters.nested += 1
+        prefix = f"n{self.parameters.nested}"
+        joiner = Joiner(self.kernel, source, sql_table(source.table, prefix), f"{prefix}j", self._limit)
+        operands = operands_of(self.kernel, source)
+        writer = ConditionSql(
+            self.kernel, self.parameters, operands.of_key, lambda o: joiner.field(cast(FieldPath, o.path))
+        )
+        condition = writer.write(part)
+        inner = sa.select(joiner.base.c["ref"]).select_from(joiner.clause).where(condition)
+        return self._sql(self._operand(("Ref",))).columns[0].in_(inner)
 
     def _compare(self, shape: Shape) -> Sql:
         _, key, op, kind, position = shape
@@ -160,6 +186,8 @@ class ConditionSql:
                 return self._contains(expression, position, search)
             case "starts_with":
                 return self._starts_with(expression, position, search)
+            case "like":
+                return self._like(expression, position)
             case _:
                 return cast(Sql, expression.op(op, is_comparison=True)(self.parameters.add(position, encode)))
 
@@ -213,21 +241,21 @@ class ConditionSql:
         text = self.parameters.add(position, folded)
         return sa.func.starts_with(_translated(expression), text)
 
+    def _like(self, expression: Sql, position: int) -> Sql:
+        if self._sqlite:
+            return cast(Sql, expression.op("GLOB", is_comparison=True)(self.parameters.add(position, glob_pattern)))
+        return cast(
+            Sql, _translated(expression).op("~", is_comparison=True)(self.parameters.add(position, regular_expression))
+        )
+
     def _glob(self, expression: Sql, position: int, head: str) -> Sql:
         """SQLite knows the case of Latin letters only; a pattern that lists both cases of each letter needs no help of it."""
-        pattern = self.parameters.add(position, lambda v: f"{head}{''.join(map(_glob_letter, v))}*")
+        pattern = self.parameters.add(position, lambda v: f"{head}{''.join(map(glob_letter, v))}*")
         return cast(Sql, expression.op("GLOB", is_comparison=True)(pattern))
 
 
 def _translated(expression: Sql) -> Sql:
-    return sa.func.translate(expression, literal(_UPPER + _LATIN_UPPER), literal(_LOWER + _LATIN_LOWER))
-
-
-def _glob_letter(letter: str) -> str:
-    cases = _CASES.get(letter.translate(_FOLD))
-    if cases is not None:
-        return f"[{cases}]"
-    return f"[{letter}]" if letter in "*?[" else letter
+    return sa.func.translate(expression, literal(UPPER + LATIN_UPPER), literal(LOWER + LATIN_LOWER))
 
 
 def _json(values: Sequence[object]) -> str:

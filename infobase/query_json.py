@@ -5,6 +5,9 @@
                        {"not": {"field": "Date", "op": "<", "value": {"date": "2026-01-01T00:00:00"}}}]},
      "group_by": ["Ref"], "order_by": ["-Total", {"expression": "Date", "descending": true}], "limit": 50}
 
+A computed comparison is {"left": E, "op": "=", "right": E} with E = {"field": path} | {"call": function, "arguments": [E, ...]} | value;
+rows of a tabular section are {"any": "Goods", "where": condition}.
+
 Values: plain JSON scalars, or one tag: `ref`, `enum` ("DealStates.Won"), `date` (ISO), `number` (a decimal as text), `uuid`, `bytes` (base64).
 """
 
@@ -19,12 +22,40 @@ from decimal import Decimal, InvalidOperation
 from typing import TypeVar
 
 from infobase.metadata.types import EnumValue, Ref
-from infobase.query_model import MAX_DEPTH, And, Compare, Condition, Not, Or, OrderItem, Query, SelectItem
+from infobase.query_model import (
+    CONDITIONS,
+    MAX_DEPTH,
+    And,
+    AnyRow,
+    Call,
+    Compare,
+    Computed,
+    Condition,
+    Expression,
+    FieldValue,
+    Not,
+    Or,
+    OrderItem,
+    Query,
+    SelectItem,
+)
 from infobase.query_names import invalid, nearest, shown
 
 T = TypeVar("T")
 
-_KEYS = ("source", "parameters", "select", "where", "group_by", "having", "order_by", "limit", "after", "distinct")
+_KEYS = (
+    "source",
+    "parameters",
+    "select",
+    "where",
+    "group_by",
+    "having",
+    "order_by",
+    "limit",
+    "after",
+    "distinct",
+    "offset",
+)
 
 
 def _refuse(place: str, ru: str, en: str) -> Exception:
@@ -54,6 +85,7 @@ def from_json(data: object) -> Query:
         limit=limit,
         after=None if after is None else _list(after, "after", value_from_json),
         distinct=_flag(given.get("distinct", False), "distinct"),
+        offset=_whole(given.get("offset", 0), "offset"),
     )
 
 
@@ -78,6 +110,12 @@ def _text(data: object, place: str) -> str:
 def _flag(data: object, place: str) -> bool:
     if not isinstance(data, bool):
         raise _refuse(place, "нужно true или false", "true or false is needed")
+    return data
+
+
+def _whole(data: object, place: str) -> int:
+    if isinstance(data, bool) or not isinstance(data, int):
+        raise _refuse(place, "нужно целое число", "an integer is needed")
     return data
 
 
@@ -124,11 +162,20 @@ def condition_from_json(data: object, place: str = "where", depth: int = 1) -> C
     """One condition: {"field", "op", "value"}, {"and": [...]}, {"or": [...]} or {"not": ...}. QueryInvalid."""
     if depth > MAX_DEPTH:
         raise _refuse(place[:50], f"вложенность больше {MAX_DEPTH}", f"nested deeper than {MAX_DEPTH}")
-    given = _object(data, place, ("field", "op", "value", "and", "or", "not"))
+    given = _object(data, place, ("field", "op", "value", "and", "or", "not", "left", "right", "any", "where"))
     if "field" in given:
         _object(data, place, ("field", "op", "value"))
         op = _text(given.get("op", "="), f"{place}.op")
         return Compare(_text(given["field"], f"{place}.field"), op, _operand(given.get("value"), f"{place}.value"))
+    if "left" in given or "right" in given:
+        _object(data, place, ("left", "op", "right"))
+        sides = [_expression(given.get(side), f"{place}.{side}", depth) for side in ("left", "right")]
+        return Computed(sides[0], _text(given.get("op", "="), f"{place}.op"), sides[1])
+    if "any" in given:
+        _object(data, place, ("any", "where"))
+        part = given.get("where")
+        inner = None if part is None else condition_from_json(part, f"{place}.where", depth + 1)
+        return AnyRow(_text(given["any"], f"{place}.any"), inner)
     if len(given) != 1:
         raise _refuse(place, "нужно одно из: field, and, or, not", "one of field, and, or, not is needed")
     ((kind, inside),) = given.items()
@@ -138,6 +185,21 @@ def condition_from_json(data: object, place: str = "where", depth: int = 1) -> C
         raise _refuse(place, "нет field", "no field")
     parts = _list(inside, f"{place}.{kind}", lambda x, p: condition_from_json(x, p, depth + 1))
     return And(parts) if kind == "and" else Or(parts)
+
+
+def _expression(data: object, place: str, depth: int) -> Expression:
+    if depth > MAX_DEPTH:
+        raise _refuse(place[:50], f"вложенность больше {MAX_DEPTH}", f"nested deeper than {MAX_DEPTH}")
+    if isinstance(data, Mapping) and "field" in data:
+        return FieldValue(_text(_object(data, place, ("field",))["field"], f"{place}.field"))
+    if isinstance(data, Mapping) and "call" in data:
+        given = _object(data, place, ("call", "arguments"))
+        arguments = _list(given.get("arguments"), f"{place}.arguments", lambda x, p: _expression(x, p, depth + 1))
+        return Call(_text(given["call"], f"{place}.call"), arguments)
+    value = value_from_json(data, place)
+    if not isinstance(value, str | int | Decimal | dt.datetime):
+        raise _refuse(place, "с таким значением не вычисляют", "not a value to compute with")
+    return value
 
 
 def _operand(data: object, place: str) -> object:
@@ -222,6 +284,7 @@ def to_json(query: Query) -> dict[str, object]:
         "order_by": [{"expression": o.expression, "descending": o.descending} for o in query.order_by],
         "limit": query.limit,
         "distinct": query.distinct,
+        "offset": query.offset or None,
     }
     kept = {name: value for name, value in made.items() if value not in (None, [], {}, False)}
     if query.after is not None:
@@ -230,7 +293,7 @@ def to_json(query: Query) -> dict[str, object]:
 
 
 def _parameter_to_json(value: object) -> object:
-    return condition_to_json(value) if isinstance(value, Compare | And | Or | Not) else value_to_json(value)
+    return condition_to_json(value) if isinstance(value, CONDITIONS) else value_to_json(value)
 
 
 def condition_to_json(condition: Condition) -> dict[str, object]:
@@ -245,6 +308,23 @@ def condition_to_json(condition: Condition) -> dict[str, object]:
             return {"or": [condition_to_json(p) for p in parts]}
         case Not(part):
             return {"not": condition_to_json(part)}
+        case Computed(left, op, right):
+            return {"left": _expression_to_json(left), "op": op, "right": _expression_to_json(right)}
+        case AnyRow(section, None):
+            return {"any": section}
+        case AnyRow(section, Compare() | And() | Or() | Not() | Computed() | AnyRow() as inner):
+            return {"any": section, "where": condition_to_json(inner)}
+    raise AssertionError(condition)
+
+
+def _expression_to_json(expression: Expression) -> object:
+    match expression:
+        case FieldValue(path):
+            return {"field": path}
+        case Call(function, arguments):
+            return {"call": function, "arguments": [_expression_to_json(a) for a in arguments]}
+        case _:
+            return value_to_json(expression)
 
 
 def value_to_json(value: object) -> object:

@@ -27,8 +27,10 @@ slice-last at `period` includes records **at** that moment; no `period` means "n
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Union
 
 OPERATORS = (
@@ -45,10 +47,23 @@ OPERATORS = (
     "starts_with",
     "is_empty",
     "in_hierarchy",
+    "like",
+    "is_type",
 )
 """What `Compare.op` may be. `contains` and `starts_with` ignore case and treat the text literally; `in` and `not in` take a sequence,
 `between` a pair (both ends inclusive); `is_empty` takes True or False; `in_hierarchy` takes a catalog reference (or a sequence of them)
-and holds for it and everything under it."""
+and holds for it and everything under it; `like` takes a pattern of 1C's ПОДОБНО (`%`, `_`, `[а-я]`, `[^а-я]`), case aside;
+`is_type` takes the name of a type of the field ("Catalog.X", "String", "Number", "Date", "Boolean", "UUID")."""
+FUNCTIONS = (
+    *("add", "subtract", "multiply", "divide", "negate", "round"),
+    *("concat", "substring", "length", "index_of", "upper", "lower", "trim"),
+    *("year", "quarter", "month", "day", "day_of_year", "day_of_week", "hour", "minute", "second"),
+    *(f"add_{unit}" for unit in ("second", "minute", "hour", "day", "month", "quarter", "year")),
+    *(f"difference_{unit}" for unit in ("second", "minute", "hour", "day", "month", "quarter", "year")),
+)
+"""What `Call.function` may be. Positions in texts count from 1 (`index_of`: 0 when there is none), days of the week from Monday = 1;
+`add_month` keeps to the last day of a shorter month; differences count the boundaries crossed, as 1C's РАЗНОСТЬДАТ; division by zero
+makes the comparison false."""
 
 MAX_DEPTH = 100
 """Nesting of a condition."""
@@ -58,6 +73,8 @@ MAX_LIST = 10_000
 """Values in one `in` list."""
 MAX_LIMIT = 10_000
 """Rows of one page; a query without a limit has no such bound."""
+MAX_PATTERN = 200
+"""Characters of a `like` pattern."""
 MAX_PATH = 8
 """References followed by one field path."""
 
@@ -92,7 +109,43 @@ class Not:
     part: Condition
 
 
-Condition = Union[Compare, And, Or, Not]  # noqa: UP007
+@dataclass(frozen=True, slots=True)
+class FieldValue:
+    """A field's value inside a computed comparison."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A function of FUNCTIONS over fields, constants (text, number, date, Boolean) and other calls."""
+
+    function: str
+    arguments: tuple[Expression, ...]
+
+
+Expression = Union[FieldValue, Call, str, int, Decimal, dt.datetime, bool]  # noqa: UP007
+
+
+@dataclass(frozen=True, slots=True)
+class Computed:
+    """A comparison of computed values: `op` is one of = != < <= > >=. Texts compare exactly."""
+
+    left: Expression
+    op: str
+    right: Expression
+
+
+@dataclass(frozen=True, slots=True)
+class AnyRow:
+    """At least one row of the object's own tabular section satisfies `part`, whose fields are the section's; without `part`: any row."""
+
+    section: str
+    part: Condition | None = None
+
+
+Condition = Union[Compare, And, Or, Not, Computed, AnyRow]  # noqa: UP007
+CONDITIONS = (Compare, And, Or, Not, Computed, AnyRow)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +172,7 @@ class OrderItem:
 @dataclass(frozen=True)
 class Query:
     """`select` empty: every field of the source. `after`: the key of the last row of the page before (`CompiledQuery.page_key`).
-    `parameters`: those of a virtual table. Rows always come in one total order: what `order_by` leaves open, the unique key decides."""
+    `parameters`: those of a virtual table. `offset`: rows left out before the `limit`; its cost grows with it, that of `after` does not. Rows always come in one total order: what `order_by` leaves open, the unique key decides."""
 
     source: str
     parameters: Mapping[str, object] = field(default_factory=dict)
@@ -131,6 +184,7 @@ class Query:
     limit: int | None = None
     after: tuple[object, ...] | None = None
     distinct: bool = False
+    offset: int = 0
 
 
 def all_of(*conditions: Condition | None) -> Condition | None:

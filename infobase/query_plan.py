@@ -8,11 +8,26 @@ from typing import Protocol, cast
 
 from infobase.kernel import Kernel
 from infobase.metadata.types import ValueStorageType
-from infobase.query_fields import FieldPath, paths_of
-from infobase.query_model import MAX_LIMIT, MAX_NODES, And, Compare, Condition, Not, Or, Query
+from infobase.query_fields import FieldPath
+from infobase.query_model import (
+    CONDITIONS,
+    MAX_LIMIT,
+    MAX_NODES,
+    And,
+    AnyRow,
+    Call,
+    Compare,
+    Computed,
+    Condition,
+    Expression,
+    FieldValue,
+    Not,
+    Or,
+    Query,
+)
 from infobase.query_names import PARAMETERS, PERIODICITIES, invalid, shown, word
 from infobase.query_segments import Segment, Segments, after
-from infobase.query_shape import ConditionShaper, Operand, Operands, Shape
+from infobase.query_shape import ConditionShaper, Operand, Shape, operands_of
 from infobase.query_sources import OBJECT, SECTION, SLICES, Source, resolve_source
 from infobase.query_values import as_date
 
@@ -34,13 +49,14 @@ ALLOWED = {
     "Turnovers": ("start", "end", "periodicity", "condition"),
     "BalanceAndTurnovers": ("start", "end", "condition"),
 }
+MAX_OFFSET = 2**62
 MAX_COLUMNS = 500
 """Selected expressions, groups and orders."""
 
 
 @dataclass(frozen=True)
 class QueryShape:
-    """All that decides the SQL. `groups` None: not grouped. `limit`, `after`, `period`: positions of values, -1 when absent."""
+    """All that decides the SQL. `groups` None: not grouped. `limit`, `offset`, `after`, `period`: positions of values, -1 when absent."""
 
     source: str
     periodicity: str
@@ -59,15 +75,7 @@ class QueryShape:
     roots: frozenset[str]
     limits: tuple[tuple[str, Shape], ...] = ()
     """Objects reached through references of which not every row may be seen, and which may."""
-
-
-def operands_of(kernel: Kernel, source: Source) -> Operands:
-    """The resolver of a source's expressions, kept with the configuration version."""
-    cache_key = ("query operands", source.name, source.periodicity)
-    found = kernel.cache.get(cache_key)
-    if found is None:
-        found = kernel.cache[cache_key] = Operands(paths_of(kernel, source))
-    return cast(Operands, found)
+    offset: int = -1
 
 
 def rebased(condition: Condition, prefix: str, depth: int = 0) -> Condition:
@@ -83,6 +91,22 @@ def rebased(condition: Condition, prefix: str, depth: int = 0) -> Condition:
             return Or(tuple(rebased(p, prefix, depth + 1) for p in parts))
         case Not(part):
             return Not(rebased(part, prefix, depth + 1))
+        case Computed(left, op, right):
+            return Computed(_rebased_value(left, prefix), op, _rebased_value(right, prefix))
+        case AnyRow(section):
+            raise invalid(
+                f"условие по строкам {section} через ссылку", f"a condition on rows of {section} by reference"
+            )
+
+
+def _rebased_value(expression: Expression, prefix: str) -> Expression:
+    match expression:
+        case FieldValue(path):
+            return FieldValue(prefix + path)
+        case Call(function, arguments):
+            return Call(function, tuple(_rebased_value(a, prefix) for a in arguments))
+        case _:
+            return expression
 
 
 def plan(kernel: Kernel, query: Query, restriction: Restriction, source: Source) -> tuple[QueryShape, list[object]]:
@@ -129,6 +153,7 @@ class _Planner:
             order=order,
             distinct=bool(query.distinct),
             limit=self._limit(),
+            offset=self._offset(),
             after=-1,
             after_count=0,
             period=-1,
@@ -266,6 +291,17 @@ class _Planner:
         self.values.append(limit)
         return len(self.values) - 1
 
+    def _offset(self) -> int:
+        offset = self.query.offset
+        if isinstance(offset, bool) or not isinstance(offset, int) or not 0 <= offset <= MAX_OFFSET:
+            raise invalid(f"offset: от 0, а не {shown(offset)}", f"offset: 0 and more, not {shown(offset)}")
+        if offset and self.query.limit is None:
+            raise invalid("offset без limit", "offset without limit")
+        if not offset:
+            return -1
+        self.values.append(offset)
+        return len(self.values) - 1
+
     def _with_after(self, shape: QueryShape) -> QueryShape:
         given = self.query.after
         if given is None:
@@ -327,7 +363,7 @@ class _Planner:
         dimensions = {d.name for d in self.source.register.dimensions}
         own = None
         if condition is not None:
-            if not isinstance(condition, Compare | And | Or | Not):
+            if not isinstance(condition, CONDITIONS):
                 raise invalid("condition: нужно условие", "condition: a condition is needed")
             shaper = ConditionShaper(self.kernel, records.plain, self.values)
             own = shaper.shape(condition)

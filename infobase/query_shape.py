@@ -5,6 +5,7 @@ can ever become part of it.
 
     ("and", parts) ("or", parts) ("not", part) ("cmp", operand, op, type word, position)
     ("platform", part): a restriction's own condition, which follows references without the user's rights
+    ("calc", ...): see `query_computed`   ("rows", source of a tabular section, shape)
 """
 
 from __future__ import annotations
@@ -29,9 +30,24 @@ from infobase.metadata.types import (
     ValueStorageType,
     simple_types,
 )
-from infobase.query_fields import MAX_TEXT, FieldPath, Paths
-from infobase.query_model import MAX_DEPTH, MAX_LIST, MAX_NODES, OPERATORS, And, Compare, Condition, Not, Or
+from infobase.query_computed import ComputedShaper
+from infobase.query_fields import MAX_TEXT, FieldPath, Paths, paths_of
+from infobase.query_model import (
+    MAX_DEPTH,
+    MAX_LIST,
+    MAX_NODES,
+    MAX_PATTERN,
+    OPERATORS,
+    And,
+    AnyRow,
+    Compare,
+    Computed,
+    Condition,
+    Not,
+    Or,
+)
 from infobase.query_names import AGGREGATES, DISTINCT, invalid, shown, unknown, word
+from infobase.query_sources import Source, resolve_source
 from infobase.query_values import Impossible, alternative, canonical_type, comparable, exact_number, unfit, word_of
 from infobase.schema.layout import TOTAL_DIGITS, FieldLayout
 from infobase.schema.search import search_key
@@ -133,6 +149,15 @@ class Operands:
         return self.resolve(f"{key[0]}{key[1]}{'.'.join(key[2:])})")
 
 
+def operands_of(kernel: Kernel, source: Source) -> Operands:
+    """The resolver of a source's expressions, kept with the configuration version."""
+    cache_key = ("query operands", source.name, source.periodicity)
+    found = kernel.cache.get(cache_key)
+    if found is None:
+        found = kernel.cache[cache_key] = Operands(paths_of(kernel, source))
+    return cast(Operands, found)
+
+
 class ConditionShaper:
     """Conditions -> shapes; values are checked, made exact and appended to `values`."""
 
@@ -161,6 +186,10 @@ class ConditionShaper:
                 return self._group("or", parts, depth)
             case Not(part):
                 return ("not", self.shape(part, depth + 1))
+            case Computed():
+                return ComputedShaper(self._field, self.values).shape(condition)
+            case AnyRow():
+                return self._rows(condition, depth)
             case _:
                 raise invalid(f"«{shown(condition)}» - не условие", f"{shown(condition)!r} is not a condition")
 
@@ -168,18 +197,37 @@ class ConditionShaper:
         made = tuple(self.shape(p, depth + 1) for p in parts)
         return made[0] if len(made) == 1 else (kind, made)
 
-    def _compare(self, c: Compare) -> Shape:
-        if c.op not in OPERATORS:
-            raise unknown("операции сравнения", "operator", str(c.op), OPERATORS)
-        operand = self.operand(c.field)
+    def _rows(self, c: AnyRow, depth: int) -> Shape:
+        own = self.operand("Ref").path
+        if own is None or own.parent is not None or not isinstance(own.type, RefType):
+            raise invalid("условие по строкам - для объектов", "a condition on rows is for objects")
+        source = resolve_source(self.kernel, f"{own.type.target}.{c.section}")
+        self.roots.add("Ref")
+        if c.part is None:
+            return ("rows", source.name, TRUE)
+        inner = ConditionShaper(self.kernel, operands_of(self.kernel, source).plain, self.values)
+        inner._nodes = self._nodes
+        made = inner.shape(c.part, depth + 1)
+        self._nodes = inner._nodes
+        self.paths += inner.paths
+        return ("rows", source.name, made)
+
+    def _field(self, field: str) -> Operand:
+        operand = self.operand(field)
         if operand.path is not None:
             self.roots.add(operand.path.root.names[0])
             self.paths.append(operand.path)
             if operand.path.assembled:
                 raise invalid(
-                    f"{shown(c.field)}: по собранному представлению отбирать нельзя, отбирайте по полям",
-                    f"{shown(c.field)}: an assembled presentation cannot be compared, compare its fields",
+                    f"{shown(field)}: по собранному представлению отбирать нельзя, отбирайте по полям",
+                    f"{shown(field)}: an assembled presentation cannot be compared, compare its fields",
                 )
+        return operand
+
+    def _compare(self, c: Compare) -> Shape:
+        if c.op not in OPERATORS:
+            raise unknown("операции сравнения", "operator", str(c.op), OPERATORS)
+        operand = self._field(c.field)
         if operand.function == "Avg":
             raise invalid("по среднему отбирать нельзя", "an average cannot be compared")
         return self._dispatch(operand, c)
@@ -199,8 +247,10 @@ class ConditionShaper:
                     )
                 low, high = (self._single(operand, op, v, c.field) for op, v in zip((">=", "<="), pair, strict=True))
                 return ("and", (low, high))
-            case "contains" | "starts_with":
+            case "contains" | "starts_with" | "like":
                 return self._text(operand, c)
+            case "is_type":
+                return self._type(operand, c)
             case "in_hierarchy":
                 return self._hierarchy(operand, c)
             case _:
@@ -296,10 +346,25 @@ class ConditionShaper:
                 f"{shown(c.field)}: образец длиннее {MAX_TEXT}", f"{shown(c.field)}: text longer than {MAX_TEXT}"
             )
         text = comparable(self.kernel, types[0], c.value, c.field)
+        if c.op == "like" and len(c.value) > MAX_PATTERN:
+            raise invalid(
+                f"{shown(c.field)}: образец длиннее {MAX_PATTERN}",
+                f"{shown(c.field)}: pattern longer than {MAX_PATTERN}",
+            )
         kind = "String" if isinstance(operand.layout.field.type, CompositeType) else ""
-        if not search_key(cast(str, text)):
+        if c.op != "like" and not search_key(cast(str, text)):
             return ("cmp", operand.key, "is_type", kind, -1) if kind else TRUE
         return self._put(operand, c.op, kind, text)
+
+    def _type(self, operand: Operand, c: Compare) -> Shape:
+        if not isinstance(c.value, str):
+            raise unfit(c.field, c.value, "type")
+        found = self.kernel.configuration.find(c.value)
+        wanted = c.value if found is None else found.full_name
+        value_type = operand.layout.field.type
+        if wanted not in {word_of(t) for t in simple_types(value_type)}:
+            return FALSE
+        return ("cmp", operand.key, "is_type", wanted, -1) if isinstance(value_type, CompositeType) else TRUE
 
     def _hierarchy(self, operand: Operand, c: Compare) -> Shape:
         given = self._list(c) if isinstance(c.value, list | tuple | set | frozenset) else [c.value]

@@ -13,7 +13,7 @@ from infobase.metadata.model import AccumulationRegister, InformationRegister
 from infobase.metadata.types import Value
 from infobase.object_store import Record
 from infobase.objects import FieldSet
-from infobase.query_model import And, Compare, Condition, Not, Or, Query, SelectItem
+from infobase.query_model import CONDITIONS, And, Compare, Condition, Query, SelectItem
 from infobase.references import ExistenceCheck, refs_in
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ Rows = list[dict[str, Value]]
 
 def condition_of(where: Where) -> Condition | None:
     """A mapping means equality of every field given."""
-    if where is None or isinstance(where, Compare | And | Or | Not):
+    if where is None or isinstance(where, CONDITIONS):
         return where
     parts = tuple(Compare(name, "=", value) for name, value in where.items())
     if not parts:

@@ -136,6 +136,9 @@ class RowCondition:
                 if op == "is_empty":
                     return _is_empty(found) is (wanted is not False)
                 return _holds(op, found, self._named(found, wanted))
+            case _:
+                detail = Bilingual("такое условие не для прав", "such a condition is not for rights")
+                raise ExpressionInvalid(expression=type(condition).__name__, detail=detail)
 
     def _value(self, names: Sequence[str], values: Mapping[str, Value], dereference: Dereference) -> Value:
         if names[0].casefold() in _REF and len(names) > 1:
