@@ -288,7 +288,7 @@ class ConditionShaper:
         if isinstance(simple, NumberType):
             exact = exact_number(op, cast(Decimal, made), simple.scale)
             if isinstance(exact, bool):
-                return self._constant(operand, exact, kind)
+                return TRUE if op == "!=" else self._constant(operand, exact, kind)
             op, made = exact
         return self._put(operand, op, kind, made)
 
