@@ -428,6 +428,18 @@ class CheckFailed(InfobaseError):
     en = "The check found faults: {count}"
 
 
+class ListNotWritable(InfobaseError):
+    exit_code = 110
+    ru = "Список баз {place} не записан: {detail}. Прежний список цел; снимите запрет и повторите, или укажите другой файл: --list"
+    en = "The infobase list {place} was not written: {detail}. The previous list is intact; lift the restriction and repeat, or give another file: --list"
+
+
+class ListFaulty(InfobaseError):
+    exit_code = 111
+    ru = "В списке баз {place} найдены ошибки: {count}. Исправить то, что исправляется само: infobase list lint --fix"
+    en = "Faults found in the infobase list {place}: {count}. To mend what can be mended: infobase list lint --fix"
+
+
 class SystemRefusal(InfobaseError):
     """The operating system refused a file or a folder, and nothing closer to the cause explained it."""
 

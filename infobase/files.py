@@ -6,11 +6,17 @@ import errno
 import os
 import stat
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 
 def write_atomically(target: Path, content: bytes) -> None:
     """Replace `target`: a temporary neighbour, fsync, rename, fsync of the folder. Permissions of the old file are kept. OSError."""
+    replace_if(target, content, lambda: True)
+
+
+def replace_if(target: Path, content: bytes, still: Callable[[], bool]) -> bool:
+    """The same, but only when `still` holds at the last moment before the renaming; whether it did."""
     handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".new", dir=target.parent)
     try:
         with os.fdopen(handle, "wb") as file:
@@ -19,11 +25,15 @@ def write_atomically(target: Path, content: bytes) -> None:
             os.fsync(file.fileno())
         if target.exists():
             Path(name).chmod(stat.S_IMODE(target.stat().st_mode))
+        if not still():
+            Path(name).unlink()
+            return False
         Path(name).replace(target)
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
     sync_folder(target.parent)
+    return True
 
 
 def sync_folder(folder: Path) -> None:

@@ -1,8 +1,9 @@
-"""The list of infobases, `ibases.v8i`, as 1C's starter keeps it.
+"""The list of infobases, `ibases.v8i`, as 1C's starter keeps it: reading, writing, and finding a base by its name.
 
 Sections `[Name]` with `Key=Value` lines; a section without `Connect` is a group. Read tolerantly (BOM or none, UTF-8, UTF-16, cp1251, any
-line ends); written as the platform writes it: UTF-8 with BOM, CRLF. Lines this module does not touch keep their exact text and order,
-known or not, because the platform and other tools keep settings of their own there.
+line ends); written as the platform writes it: UTF-8 with BOM, CRLF.
+
+    edit(place, lambda bases: bases.add("CRM", folder("/srv/crm"), "/Clients"))
 """
 
 from __future__ import annotations
@@ -10,114 +11,31 @@ from __future__ import annotations
 import codecs
 import os
 import re
-import uuid
-from collections.abc import Iterator, Mapping
+import stat
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 import portalocker
 
 from infobase.connection_string import ConnectionString, folder, masked, parse
-from infobase.errors import ConnectionStringInvalid, ListInvalid
-from infobase.files import write_atomically
+from infobase.errors import ConnectionStringInvalid, ListInvalid, ListNotWritable
+from infobase.files import replace_if
 from infobase.i18n import text
+from infobase.list_model import BaseList, Section
+from infobase.starter_config import STARTER_FILE, STARTER_VARIABLE, CommonList, common_lists, starter_files
 
-MAX_NAME = 255
-"""Characters in a name, as in 1C."""
 LOCK_TIMEOUT = 20.0
 """Seconds to wait for another process that edits the list."""
+ATTEMPTS = 20
+"""How often an edit is made anew because a program without locks wrote in between."""
+MAX_BYTES = 256 << 20
 _HEADER = re.compile(r"\[(.*)\]\s*")
 _NEWLINE = re.compile(r"\r\n|\n|\r")
 
-
-@dataclass
-class Section:
-    """One base or group: the exact lines below its header, and the header as it was read ("" for a new section)."""
-
-    name: str
-    lines: list[str] = field(default_factory=list)
-    header: str = ""
-
-    def get(self, key: str) -> str:
-        """The value of a key in any case; "" when absent."""
-        for line in self.lines:
-            name, mark, value = line.partition("=")
-            if mark and name.strip().casefold() == key.casefold():
-                return value.strip()
-        return ""
-
-    @property
-    def connect(self) -> str:
-        return self.get("Connect")
-
-    @property
-    def is_group(self) -> bool:
-        return not self.connect
-
-    @property
-    def folder(self) -> str:
-        """The group it lies in, "/" at the root."""
-        return self.get("Folder") or "/"
-
-
-@dataclass
-class BaseList:
-    """The whole file: lines before the first section, then the sections."""
-
-    place: Path
-    head: list[str] = field(default_factory=list)
-    sections: list[Section] = field(default_factory=list)
-
-    @property
-    def bases(self) -> list[Section]:
-        return [s for s in self.sections if not s.is_group]
-
-    def find(self, name: str) -> Section | None:
-        """A base by name: exactly so, else without regard to case when only one fits."""
-        exact = next((s for s in self.bases if s.name == name), None)
-        if exact is not None:
-            return exact
-        alike = [s for s in self.bases if s.name.casefold() == name.casefold()]
-        return alike[0] if len(alike) == 1 else None
-
-    def add(self, name: str, connection: ConnectionString, group: str = "/") -> Section:
-        """Append a base. ListInvalid for an unfit or taken name. Passwords are not kept: the list is a plain file."""
-        _demand_name(self.place, name)
-        if any(s.name.casefold() == name.casefold() for s in self.sections):
-            raise self._refuse(ru=f"имя «{name}» уже есть", en=f"the name {name!r} is taken")
-        options = {
-            "Connect": connection.without_secrets().format(),
-            "ID": str(uuid.uuid4()),
-            "OrderInList": "-1",
-            "Folder": group,
-            "OrderInTree": "-1",
-            "External": "0",
-            "ClientConnectionSpeed": "Normal",
-            "App": "Auto",
-            "WA": "1",
-            "Version": "8.3",
-        }
-        made = Section(name, [f"{key}={value}" for key, value in options.items()])
-        self.sections.append(made)
-        return made
-
-    def remove(self, name: str) -> Section:
-        """Take a base off the list; the base itself stays. ListInvalid when it is not there."""
-        found = self.find(name)
-        if found is None:
-            raise self._refuse(ru=f"нет базы «{name}»", en=f"there is no base {name!r}")
-        self.sections = [s for s in self.sections if s is not found]
-        return found
-
-    def to_bytes(self) -> bytes:
-        lines = list(self.head)
-        for s in self.sections:
-            lines += [s.header or f"[{s.name}]", *s.lines]
-        return codecs.BOM_UTF8 + "".join(line + "\r\n" for line in lines).encode("utf-8")
-
-    def _refuse(self, *, ru: str, en: str) -> ListInvalid:
-        return ListInvalid(place=self.place, detail=text(ru=ru, en=en))
+Made = TypeVar("Made")
 
 
 def default_place(environment: Mapping[str, str] | None = None) -> Path:
@@ -125,23 +43,42 @@ def default_place(environment: Mapping[str, str] | None = None) -> Path:
     env = os.environ if environment is None else environment
     if env.get("INFOBASE_LIST"):
         return Path(env["INFOBASE_LIST"]).expanduser()
+    return own_place(env)
+
+
+def own_place(env: Mapping[str, str]) -> Path:
     if os.name == "nt" and env.get("APPDATA"):
         return Path(env["APPDATA"]) / "1C" / "1CEStart" / "ibases.v8i"
     return Path.home() / ".1C" / "1cestart" / "ibases.v8i"
 
 
+# --- reading ---
+
+
 def read(place: Path) -> BaseList:
     """The list; an absent file is an empty list. ListInvalid when it cannot be read."""
     try:
-        raw = place.read_bytes()
-    except FileNotFoundError:
-        return BaseList(place)
+        raw = _bytes(place)
     except OSError as e:
         raise ListInvalid(place=place, detail=e.strerror or str(e)) from e
-    return from_bytes(raw, place)
+    return from_bytes(raw or b"", place)
+
+
+def _bytes(place: Path) -> bytes | None:
+    """None when there is no file."""
+    try:
+        with place.open("rb") as file:
+            raw = file.read(MAX_BYTES + 1)
+    except FileNotFoundError:
+        return None
+    if len(raw) > MAX_BYTES:
+        detail = text(ru="файл слишком велик для списка баз", en="the file is too large for a list of infobases")
+        raise ListInvalid(place=place, detail=detail)
+    return raw
 
 
 def from_bytes(raw: bytes, place: Path) -> BaseList:
+    """ListInvalid only for broken UTF-16; every other text is a list."""
     made = BaseList(place)
     try:
         lines = _NEWLINE.split(_decode(raw))
@@ -161,57 +98,11 @@ def from_bytes(raw: bytes, place: Path) -> BaseList:
     return made
 
 
-@contextmanager
-def editing(place: Path) -> Iterator[BaseList]:
-    """Read, let the block change, write back in one atomic step; two editors at a time cannot lose each other's lines.
-
-    The lock is a companion file: 1C's starter does not lock, and replaces the list as we do. Nothing is written when the block raises.
-    """
-    real = Path(os.path.realpath(place))  # a list kept elsewhere through a link stays a link
-    real.parent.mkdir(parents=True, exist_ok=True)
-    companion = real.with_name(real.name + ".lock")
-    try:
-        with portalocker.Lock(str(companion), "a", timeout=LOCK_TIMEOUT):
-            made = read(real)
-            yield made
-            write_atomically(real, made.to_bytes())
-    except portalocker.LockException as e:
-        busy = text(ru="список занят другим процессом", en="another process is editing the list")
-        raise ListInvalid(place=place, detail=busy) from e
-    except OSError as e:
-        raise ListInvalid(place=place, detail=e.strerror or str(e)) from e
-
-
-def resolve(connection: str, place: Path | None = None) -> ConnectionString:
-    """Whatever names a base: a connection string, a URL, a folder, a name in the list. A plain word not in the list is a folder."""
-    try:
-        parsed = parse(connection)
-    except ConnectionStringInvalid:
-        # A name in the list may look like a broken connection string: [Мои=учебные].
-        found = read(place or default_place()).find(connection.strip())
-        if found is None:
-            raise
-        return _connection_of(found, place)
-    if parsed.kind != "list":
-        return parsed
-    found = read(place or default_place()).find(parsed.name)
-    return _connection_of(found, place) if found else folder(parsed.name)
-
-
-def _connection_of(section: Section, place: Path | None) -> ConnectionString:
-    try:
-        return parse(section.connect)
-    except ConnectionStringInvalid as e:
-        where = place or default_place()
-        raise ListInvalid(place=where, detail=f"[{section.name}] Connect={masked(section.connect)}: {e}") from e
-
-
-def _demand_name(place: Path, name: str) -> None:
-    fits = name.strip() == name and 0 < len(name) <= MAX_NAME and not re.search(r"[\x00-\x1f\x7f]", name)
-    if not fits or re.search(r"[\ud800-\udfff]", name):
-        ru = f"имя базы - от 1 до {MAX_NAME} печатных символов без пробелов по краям"
-        en = f"a base's name is 1 to {MAX_NAME} printable characters without spaces around"
-        raise ListInvalid(place=place, detail=text(ru=ru, en=en))
+def to_bytes(bases: BaseList) -> bytes:
+    lines = list(bases.head)
+    for s in bases.sections:
+        lines += [s.header or f"[{s.name}]", *s.lines]
+    return codecs.BOM_UTF8 + "".join(line + "\r\n" for line in lines).encode("utf-8")
 
 
 def _decode(raw: bytes) -> str:
@@ -224,3 +115,126 @@ def _decode(raw: bytes) -> str:
     except UnicodeDecodeError:
         # cp1251 lacks one code, 0x98; Latin-1 keeps it as it is.
         return "".join(chr(b) if b == 0x98 else bytes([b]).decode("cp1251") for b in raw)
+
+
+# --- writing ---
+
+
+def edit(place: Path, change: Callable[[BaseList], Made]) -> Made:
+    """Read, change, write in one atomic step; what `change` returned. Nothing is written when it raises.
+
+    Our own programs take turns on a companion lock file. 1C's starter and other tools know no locks: where one of them wrote between our
+    reading and our writing, the change is made anew on what it wrote, so `change` may be called more than once. ListNotWritable.
+    """
+    real = Path(os.path.realpath(place))  # a list kept elsewhere through a link stays a link
+    with _writing(place, real):
+        for _ in range(ATTEMPTS):
+            raw = _bytes(real)
+            bases = from_bytes(raw or b"", place)
+            result = change(bases)
+            content = to_bytes(bases)
+            if content == raw or replace_if(real, content, lambda raw=raw: _bytes(real) == raw):  # type: ignore[misc]
+                return result
+    said = text(ru="его всё время меняет другая программа", en="another program keeps changing it")
+    raise ListNotWritable(place=place, detail=said)
+
+
+@contextmanager
+def _writing(place: Path, real: Path) -> Iterator[None]:
+    try:
+        real.parent.mkdir(parents=True, exist_ok=True)
+        _demand_writable(place, real)
+        with portalocker.Lock(str(real.with_name(real.name + ".lock")), "a", timeout=LOCK_TIMEOUT):
+            _demand_unlocked(place, real)
+            yield
+    except portalocker.LockException as e:
+        busy = text(ru="он занят другим процессом", en="another process is editing it")
+        raise ListNotWritable(place=place, detail=busy) from e
+    except OSError as e:
+        raise ListNotWritable(place=place, detail=e.strerror or str(e)) from e
+
+
+def _demand_writable(place: Path, real: Path) -> None:
+    """A file marked read-only is meant so, though its folder would let it be replaced."""
+    if real.is_dir():
+        raise ListNotWritable(place=place, detail=text(ru="это папка", en="it is a folder"))
+    if real.exists() and not (stat.S_IMODE(real.stat().st_mode) & 0o222 and os.access(real, os.W_OK)):
+        said = text(ru="файл только для чтения", en="the file is read-only")
+        raise ListNotWritable(place=place, detail=said)
+
+
+def _demand_unlocked(place: Path, real: Path) -> None:
+    """Wait for a program that has locked the list itself."""
+    deadline = time.monotonic() + LOCK_TIMEOUT
+    while real.exists():
+        with real.open("rb+") as file:
+            try:
+                portalocker.lock(file, portalocker.LOCK_EX | portalocker.LOCK_NB)
+                portalocker.unlock(file)
+                return
+            except portalocker.LockException as e:
+                if time.monotonic() >= deadline:
+                    said = text(ru="он заблокирован другой программой", en="another program has locked it")
+                    raise ListNotWritable(place=place, detail=said) from e
+        time.sleep(0.05)
+
+
+# --- common lists ---
+
+
+def shared_lists(place: Path | None = None) -> list[CommonList]:
+    """The common lists that the starter's settings name: those of 1C's own list, or the settings that lie beside another one."""
+    where = place or default_place()
+    if os.environ.get(STARTER_VARIABLE) or where == own_place(os.environ):
+        return common_lists(starter_files())
+    return common_lists([where.with_name(STARTER_FILE)])
+
+
+def read_shared(place: Path | None = None) -> list[BaseList]:
+    """The common lists that can be read."""
+    return [read(c.place) for c in shared_lists(place) if not c.trouble]
+
+
+# --- names ---
+
+
+def resolve(connection: str, place: Path | None = None) -> ConnectionString:
+    """Whatever names a base: a connection string, a URL, a folder, a name or an ID from the list. A plain word not in the list is a folder."""
+    try:
+        parsed = parse(connection)
+    except ConnectionStringInvalid:
+        # A name in the list may look like a broken connection string: [Мои=учебные].
+        found = find_base(connection.strip(), place)
+        if found is None:
+            raise
+        return connection_of(*found)
+    if parsed.kind == "list":
+        found = find_base(parsed.name, place)
+        return connection_of(*found) if found else folder(parsed.name)
+    if parsed.kind == "file" and not parsed.file.exists():
+        # So may one look like a path: [ООО А/Б].
+        found = find_base(connection.strip(), place)
+        return connection_of(*found) if found else parsed
+    return parsed
+
+
+def find_base(name: str, place: Path | None = None) -> tuple[BaseList, Section] | None:
+    """In the user's list, else in the common ones."""
+    own = read(place or default_place())
+    found = own.find(name)
+    if found is not None:
+        return own, found
+    for shared in read_shared(place):
+        found = shared.find(name)
+        if found is not None:
+            return shared, found
+    return None
+
+
+def connection_of(bases: BaseList, section: Section) -> ConnectionString:
+    """Where an entry leads. ListInvalid names the list and the entry."""
+    try:
+        return parse(section.connect)
+    except ConnectionStringInvalid as e:
+        detail = f"[{section.name}] Connect={masked(section.connect)}: {e}"
+        raise ListInvalid(place=bases.place, detail=detail) from e

@@ -53,7 +53,7 @@ def test_every_encoding_is_read_and_written_canonically(raw: bytes) -> None:
     assert [s.name for s in found.bases] == ["FinDB", "Мои=учебные", "! НЕ [Пустая]"]
     assert found.bases[0].folder == "/FinData"
     assert [s.name for s in found.sections if s.is_group] == ["FinData"]
-    assert found.to_bytes() == CANONICAL
+    assert list_file.to_bytes(found) == CANONICAL
 
 
 _line = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\n\x00"), max_size=30)
@@ -62,20 +62,18 @@ _line = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\
 @given(st.lists(_line, max_size=20))
 def test_what_is_not_understood_stays_as_it_is(lines: list[str]) -> None:
     raw = codecs.BOM_UTF8 + "".join(line + "\r\n" for line in lines).encode()
-    assert list_file.from_bytes(raw, Path("x")).to_bytes() == raw
+    assert list_file.to_bytes(list_file.from_bytes(raw, Path("x"))) == raw
 
 
 def test_adding_and_removing_leaves_all_else_byte_for_byte(tmp_path: Path) -> None:
     place = tmp_path / "ibases.v8i"
     place.write_bytes(CANONICAL)
-    with list_file.editing(place) as found:
-        found.add("Новая", parse('File="/srv/new";Pwd=secret;'), "/FinData")
+    list_file.edit(place, lambda found: found.add("Новая", parse('File="/srv/new";Pwd=secret;'), "/FinData"))
     written = place.read_bytes()
     assert written.startswith(CANONICAL)
     assert b'Connect=File="/srv/new";\r\n' in written
     assert b"secret" not in written
-    with list_file.editing(place) as found:
-        found.remove("новая")
+    list_file.edit(place, lambda found: found.remove("новая"))
     assert place.read_bytes() == CANONICAL
     assert sorted(p.name for p in tmp_path.iterdir()) == ["ibases.v8i", "ibases.v8i.lock"]
 
@@ -84,14 +82,15 @@ def test_adding_and_removing_leaves_all_else_byte_for_byte(tmp_path: Path) -> No
 def test_unfit_and_taken_names_are_refused_and_nothing_is_written(tmp_path: Path, name: str) -> None:
     place = tmp_path / "ibases.v8i"
     place.write_bytes(CANONICAL)
-    with pytest.raises(ListInvalid), list_file.editing(place) as found:
-        found.add(name, parse("/srv/x"))
+    with pytest.raises(ListInvalid):
+        list_file.edit(place, lambda found: found.add(name, parse("/srv/x")))
     assert place.read_bytes() == CANONICAL
 
 
 def test_removing_what_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(ListInvalid), list_file.editing(tmp_path / "none.v8i") as found:
-        found.remove("x")
+    with pytest.raises(ListInvalid):
+        list_file.edit(tmp_path / "none.v8i", lambda found: found.remove("x"))
+    assert not (tmp_path / "none.v8i").exists()
 
 
 def test_a_torn_file_is_refused(tmp_path: Path) -> None:
@@ -124,8 +123,7 @@ def test_two_editors_lose_nothing(tmp_path: Path) -> None:
     place = tmp_path / "ibases.v8i"
 
     def add(i: int) -> None:
-        with list_file.editing(place) as found:
-            found.add(f"b{i}", parse(f"/srv/{i}"))
+        list_file.edit(place, lambda found: found.add(f"b{i}", parse(f"/srv/{i}")))
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(add, range(24)))
@@ -142,8 +140,7 @@ def test_a_link_to_the_list_stays_a_link(tmp_path: Path) -> None:
     real, link = tmp_path / "real.v8i", tmp_path / "link.v8i"
     real.write_bytes(CANONICAL)
     link.symlink_to(real)
-    with list_file.editing(link) as found:
-        found.add("b", parse("/srv/b"))
+    list_file.edit(link, lambda found: found.add("b", parse("/srv/b")))
     assert link.is_symlink()
     assert b"[b]" in real.read_bytes()
 
@@ -154,11 +151,10 @@ def test_a_killed_editor_leaves_the_old_list(tmp_path: Path) -> None:
     code = (
         "import os, sys, pathlib\nfrom infobase import list_file, files\nfrom infobase.connection_string import parse\n"
         "os.fsync = lambda _: os.kill(os.getpid(), 9)\n"
-        "with list_file.editing(pathlib.Path(sys.argv[1])) as found:\n    found.add('x', parse('/x'))\n"
+        "list_file.edit(pathlib.Path(sys.argv[1]), lambda found: found.add('x', parse('/x')))\n"
     )
     done = subprocess.run([sys.executable, "-c", code, str(place)], check=False)
     assert done.returncode == -9
     assert place.read_bytes() == CANONICAL
-    with list_file.editing(place) as found:
-        found.add("y", parse("/y"))
+    list_file.edit(place, lambda found: found.add("y", parse("/y")))
     assert b"[y]" in place.read_bytes()

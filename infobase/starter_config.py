@@ -1,0 +1,117 @@
+"""The settings of 1C's starter, `1cestart.cfg`: where they lie and what they say; the common lists of infobases they name.
+
+`Key=Value` lines, UTF-16LE with BOM as 1C writes them, or UTF-8; a key may stand many times, in any case. The user's file, that of all users
+and the common one (`1cescmn.cfg` where `CommonCfgLocation` says) are read together.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from infobase.i18n import text
+
+STARTER_VARIABLE = "INFOBASE_1CESTART"
+"""Path of the `1cestart.cfg` to read in place of 1C's own."""
+STARTER_FILE = "1cestart.cfg"
+COMMON_KEY, COMMON_FILE = "CommonCfgLocation", "1cescmn.cfg"
+LISTS_KEY = "CommonInfoBases"
+_REMOTE = ("http://", "https://", "ftp://")
+_MAX_BYTES = 4 << 20
+
+
+def starter_files(environment: Mapping[str, str] | None = None) -> list[Path]:
+    """The settings of 1C's starter on this system, the user's first; they may be absent."""
+    env = os.environ if environment is None else environment
+    if env.get(STARTER_VARIABLE):
+        return [Path(env[STARTER_VARIABLE]).expanduser()]
+    if os.name == "nt":
+        homes = [env[name] for name in ("APPDATA", "ALLUSERSPROFILE") if env.get(name)]
+        return [Path(home) / "1C" / "1CEStart" / STARTER_FILE for home in homes]
+    return [Path.home() / ".1C" / "1cestart" / STARTER_FILE]
+
+
+def read_settings(file: Path) -> dict[str, list[str]]:
+    """Key (in lower case) -> its values in order. An absent or unreadable file has none: settings of another program must not stop us."""
+    try:
+        with file.open("rb") as handle:
+            raw = handle.read(_MAX_BYTES)
+    except OSError:
+        return {}
+    found: dict[str, list[str]] = {}
+    for line in _decode(raw).splitlines():
+        key, mark, value = line.strip().partition("=")
+        value = value.strip().strip('"')
+        if mark and key.strip() and value:
+            found.setdefault(key.strip().casefold(), []).append(value)
+    return found
+
+
+def _decode(raw: bytes) -> str:
+    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return raw.decode("utf-16", "replace")
+    if raw[1:2] == b"\0":
+        return raw.decode("utf-16-le", "replace")
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return raw.decode("cp1251", "replace")
+
+
+def settings_of(files: list[Path]) -> list[tuple[Path, dict[str, list[str]]]]:
+    """Each file's settings, with the common files they point to, every file once."""
+    made: list[tuple[Path, dict[str, list[str]]]] = []
+    waiting, seen = list(files), set[Path]()
+    while waiting:
+        file = waiting.pop(0)
+        if file in seen:
+            continue
+        seen.add(file)
+        settings = read_settings(file)
+        made.append((file, settings))
+        waiting += [_common_file(file, value) for value in settings.get(COMMON_KEY.casefold(), [])]
+    return made
+
+
+def _common_file(named_in: Path, value: str) -> Path:
+    place = _local(named_in, value)
+    return place if place.suffix.casefold() == ".cfg" else place / COMMON_FILE
+
+
+def _local(named_in: Path, value: str) -> Path:
+    return named_in.parent / Path(os.path.expandvars(value)).expanduser()
+
+
+@dataclass(frozen=True, slots=True)
+class CommonList:
+    """A shared list of infobases. `named_in`: the settings that name it; `trouble`: why it is not read, "" when it can be."""
+
+    place: Path
+    named_in: Path
+    trouble: str = ""
+
+
+def common_lists(files: list[Path]) -> list[CommonList]:
+    """The lists named by `CommonInfoBases`, each once, in order."""
+    found: dict[str, CommonList] = {}
+    for named_in, settings in settings_of(files):
+        for value in settings.get(LISTS_KEY.casefold(), []):
+            if value.casefold().startswith(_REMOTE):
+                said = text(ru="списки в сети по HTTP и FTP не читаются", en="lists behind HTTP and FTP are not read")
+                found.setdefault(value, CommonList(Path(value), named_in, said))
+                continue
+            place = _local(named_in, value)
+            found.setdefault(os.path.normcase(place), CommonList(place, named_in, _trouble(place)))
+    return list(found.values())
+
+
+def _trouble(place: Path) -> str:
+    if os.name != "nt" and "\\" in str(place) and not place.exists():
+        return text(ru="путь Windows на этой системе недоступен", en="a Windows path, out of reach on this system")
+    try:
+        place.stat()
+    except OSError as e:
+        return e.strerror or str(e)
+    return "" if place.is_file() else text(ru="это не файл", en="not a file")
