@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing
 from typing import Any
 
 import adbc_driver_manager
 import psycopg
 import pyarrow as pa
-from adbc_driver_postgresql import dbapi
 from psycopg import sql
 
+from engine_server.arrow_connections import ArrowConnections
 from engine_server.failures import translate
 from engine_server.place import ServerPlace
 from engine_server.pool import Connection
@@ -23,6 +22,7 @@ from infobase.storage import Column, Row, Statement, Table
 BATCH_ROWS = 65536
 _LONG_DIGITS = 18
 _SCHEMA = "public"
+_BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 _COPY_TYPES = {
     "uuid": "uuid",
     "text": "text",
@@ -47,12 +47,11 @@ def copy_rows(conn: Connection, table: Table, rows: Iterable[Sequence[object]]) 
     return count
 
 
-def ingest(place: ServerPlace, table: Table, batches: Iterable[pa.RecordBatch], application: str) -> int:
+def ingest(connections: ArrowConnections, place: ServerPlace, table: Table, batches: Iterable[pa.RecordBatch]) -> int:
     """Canonical batches into an empty table of a staged database."""
     reader = pa.RecordBatchReader.from_batches(arrow_schema(table.columns), _typed(batches, table.columns))
     try:
-        target = place.conninfo(options="-c synchronous_commit=off", application_name=application)
-        with closing(dbapi.connect(target, autocommit=True)) as conn, closing(conn.cursor()) as cursor:
+        with connections.cursor() as cursor:
             return int(cursor.adbc_ingest(table.name, reader, mode="append", db_schema_name=_SCHEMA))
     except adbc_driver_manager.Error as problem:
         raise _translated(problem, place, table) from problem
@@ -93,26 +92,19 @@ def ingest_rows(conn: Connection, table: Table, batches: Iterable[pa.RecordBatch
 class ServerSnapshot:
     """One repeatable-read transaction of psycopg, shared with ADBC's connections through an exported snapshot."""
 
-    def __init__(self, conn: Connection, place: ServerPlace, application: str) -> None:
-        self._conn, self._place, self._application = conn, place, application
-        conn.execute("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+    def __init__(self, conn: Connection, place: ServerPlace) -> None:
+        self._conn, self._place = conn, place
+        conn.execute(_BEGIN)
         row = conn.execute("SELECT pg_export_snapshot()").fetchone()
         assert row is not None
-        self._name: str = row[0]
+        opening = (_BEGIN, f"SET TRANSACTION SNAPSHOT '{row[0]}'")
+        self._arrow = ArrowConnections(place, "infobase:snapshot", opening=opening)
 
     def read(self, table: Table) -> Iterator[pa.RecordBatch]:
         columns = table.dumped_columns
-        command = _select(table, columns)
         try:
-            with (
-                closing(
-                    dbapi.connect(self._place.conninfo(application_name="infobase:snapshot"), autocommit=True)
-                ) as conn,
-                closing(conn.cursor()) as cursor,
-            ):
-                _execute(cursor, "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-                _execute(cursor, f"SET TRANSACTION SNAPSHOT '{self._name}'")
-                cursor.execute(command)
+            with self._arrow.cursor() as cursor:
+                cursor.execute(_select(table, columns))
                 yield from _canonical(cursor.fetch_record_batch(), columns)
         except adbc_driver_manager.Error as problem:
             raise _translated(problem, self._place, table) from problem
@@ -125,13 +117,9 @@ class ServerSnapshot:
             raise translate(problem, self._place) or problem from problem
 
     def close(self) -> None:
+        self._arrow.close()
         if not self._conn.closed:
             self._conn.execute("ROLLBACK")
-
-
-def _execute(cursor: Any, command: str) -> None:
-    cursor.execute(command)
-    cursor.fetchall()
 
 
 def _quote(name: str) -> str:

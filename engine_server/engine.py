@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 
 from engine_server import bulk, log, sessions, staging, upkeep
+from engine_server.arrow_connections import ArrowConnections
 from engine_server.embedded import cluster_at
 from engine_server.failures import translate
 from engine_server.place import ServerPlace
@@ -80,6 +81,7 @@ class ServerEngine:
         self.id = sessions.new_engine_id()
         self._pool: Pool | None = None
         self._service: Connection | None = None
+        self._arrow: ArrowConnections | None = None
         self._target: ServerPlace | None = None
         self._exclusive = False
         self._watch = LockWatch(self._blockers)
@@ -123,6 +125,8 @@ class ServerEngine:
         if self._pool is not None:
             self._pool.abandon()
         abandoned.append(self._service)
+        if self._arrow is not None:
+            abandoned.append(self._arrow.abandon())
         if self._stage is not None:
             abandoned.append(self._stage.abandon())
         self._clear()
@@ -181,6 +185,9 @@ class ServerEngine:
             service, self._service = self._service, None
             if service is not None:
                 service.close()
+            arrow, self._arrow = self._arrow, None
+            if arrow is not None:
+                arrow.close()
 
     # --- existence ---
 
@@ -385,7 +392,12 @@ class ServerEngine:
         if self._stage is None:
             raise ValueError("ingest fills staged stores only")
         self.pool()
-        return bulk.ingest(self.where(), table, batches, sessions.application_name(self.id))
+        with self._mutex:
+            if self._arrow is None:
+                self._arrow = ArrowConnections(
+                    self.where(), sessions.application_name(self.id), options="-c synchronous_commit=off"
+                )
+        return bulk.ingest(self._arrow, self.where(), table, batches)
 
     @contextmanager
     def snapshot(self) -> Iterator[Snapshot]:
@@ -393,7 +405,7 @@ class ServerEngine:
         with ExitStack() as stack:
             conn: Any = stack.enter_context(self._connect())
             with self._translated():
-                snapshot = bulk.ServerSnapshot(conn, self.where(), sessions.application_name(self.id))
+                snapshot = bulk.ServerSnapshot(conn, self.where())
             stack.callback(snapshot.close)
             yield snapshot
 
