@@ -12,6 +12,7 @@ from crm.commands import demo
 from infobase.commands import bases, configuration, listing, log, moving, querying, runner, users
 from infobase.commands.interface import Option, group
 from infobase.i18n import Bilingual
+from templates_store.commands.template import template
 
 root = group(
     "infobase",
@@ -41,6 +42,7 @@ COMMANDS: tuple[click.Command, ...] = (
     users.role,
     log.log,
     classifier,
+    template,
 )
 for _command in COMMANDS:
     root.add_command(_command)
