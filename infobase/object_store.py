@@ -44,6 +44,7 @@ class ObjectStore:
         if isinstance(meta, Document):
             self._columns.append(NUMBER_PERIOD)
             self._period_writer = self.dialect.writer(self.layout.table.column(NUMBER_PERIOD))
+            self._posted_writer = self.dialect.writer(self.layout.table.column("posted")) or bool
         self._ref_writer = self.dialect.writer(self.layout.table.column("ref"))
         self._insert_sql = (
             f"INSERT INTO {self.table} ({self.dialect.columns(self._columns)}) "
@@ -58,6 +59,15 @@ class ObjectStore:
         return (
             f'UPDATE {self.table} SET {sets} WHERE "ref" = {mark} AND "data_version" = {mark} RETURNING "data_version"'
         )
+
+    def set_posted(self, ref: Ref, version: int, posted: bool) -> Statement:
+        """A document whose data stay as they are: no other column, and so no index, is written. No row when `version` is no longer the stored one."""
+        mark = self.dialect.placeholder
+        sql = (
+            f'UPDATE {self.table} SET "posted" = {mark}, "data_version" = {mark} '
+            f'WHERE "ref" = {mark} AND "data_version" = {mark} RETURNING "data_version"'
+        )
+        return Statement(sql, [self._posted_writer(posted), version + 1, self.ref(ref), version])
 
     def ref(self, ref: Ref) -> object:
         """The reference in storage form."""

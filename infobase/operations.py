@@ -94,7 +94,7 @@ class Operation:
             self._guard_references(tx, batch)
             self._guard_hierarchy(batch)
         self._guard_period(batch)
-        self._write(batch)
+        self._write(batch, changed)
         self._move(batch, old)
         try:
             batch.run(tx)
@@ -218,15 +218,19 @@ class Operation:
 
     # --- writing ---
 
-    def _write(self, batch: Batch) -> None:
+    def _write(self, batch: Batch, changed: bool) -> None:
         if self.stored is None:
             first = {**self.values, "DataVersion": Decimal(1)}
             batch.add(self.store.insert(first, self.sections))
             return
+        if not changed and "Posted" in self.values:
+            posted = bool(self.values["Posted"])
+            batch.add([self.store.set_posted(self.ref, self._version(), posted)], self._demand_version)
+            return
         before = self.stored.sections
-        changed = {n: rows for n, rows in self.sections.items() if rows != before[n]}
+        sections = {n: rows for n, rows in self.sections.items() if rows != before[n]}
         row = {**self.values, "DataVersion": self._next_version()}
-        batch.add(self.store.update(row, self._version(), changed), self._demand_version)
+        batch.add(self.store.update(row, self._version(), sections), self._demand_version)
 
     def _demand_version(self, results: list[list[Row]]) -> None:
         if not results[0]:

@@ -316,7 +316,10 @@ class _Compiler:
             name = names[1]
 
             def field_of(scope: Scope, deref: Dereference) -> object:
-                return self._step(self._lookup(scope, head), name, deref)
+                try:
+                    return scope[head][name]  # type: ignore[index]  # a record, nearly always
+                except (KeyError, TypeError):
+                    return self._step(self._lookup(scope, head), name, deref)
 
             return field_of
 
