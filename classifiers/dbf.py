@@ -21,7 +21,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import IO
+from typing import Protocol
 
 from classifiers.source import refused
 from classifiers.text import shown
@@ -39,13 +39,20 @@ _PSEUDOGRAPHICS = re.compile(rb"[\x01-\x1f\x7f\xb0-\xdf]")
 """What no cp866 text of a classifier has: control characters, and the box drawing that capital letters of cp1251 and UTF-8 turn into."""
 
 
+class Readable(Protocol):
+    """A file, or a member of an archive."""
+
+    def read(self, count: int, /) -> bytes: ...
+    def close(self) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class DbfInput:
     """Where a table lies. `place` is for messages (an archive's member has its own); `open` may be called several times."""
 
     place: Path
     size: int
-    open: Callable[[], IO[bytes]]
+    open: Callable[[], Readable]
 
     def wrong(self, ru: str, en: str) -> ClassifierInvalid:
         return refused(self.place, ru, en)
@@ -289,7 +296,7 @@ def _places(kept: bytes) -> list[int]:
     return [i for i, flag in enumerate(kept) if flag]
 
 
-def _read(file: IO[bytes], count: int) -> bytes:
+def _read(file: Readable, count: int) -> bytes:
     """`count` bytes, fewer only at the end: members of archives come in smaller pieces."""
     chunk = file.read(count)
     if len(chunk) == count or not chunk:
@@ -302,7 +309,7 @@ def _read(file: IO[bytes], count: int) -> bytes:
     return b"".join(parts)
 
 
-def _skip(file: IO[bytes], count: int) -> None:
+def _skip(file: Readable, count: int) -> None:
     _read(file, count)
 
 
@@ -313,7 +320,7 @@ def _unreadable(source: DbfInput, error: OSError) -> ClassifierInvalid:
 # --- the header ---
 
 
-def _read_header(source: DbfInput, file: IO[bytes]) -> DbfHeader:
+def _read_header(source: DbfInput, file: Readable) -> DbfHeader:
     head = _read(file, 32)
     if len(head) < 32:
         raise source.wrong("это не DBF: короче 32 байт", "not a DBF: shorter than 32 bytes")

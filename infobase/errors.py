@@ -407,6 +407,26 @@ class AccountMismatch(InfobaseError):
     en = "The account {account} does not fit the bank {bic} ({bank}): {detail}. Check the account number and the BIC."
 
 
+class RegionUnknown(InfobaseError):
+    exit_code = 86
+    ru = "Регион «{region}» не найден. Есть: {options}"
+    en = "There is no region {region!r}. There are: {options}"
+
+
+class DeltaRefused(InfobaseError):
+    """A file of changes that does not continue what is loaded."""
+
+    exit_code = 87
+    ru = "Изменения ГАР {place} не применены: {detail}. Загрузите полный выпуск или пропущенные изменения. База не изменена."
+    en = "The GAR changes {place} were not applied: {detail}. Load the full issue, or the changes in between. The infobase was not changed."
+
+
+class AddressesNotLoaded(InfobaseError):
+    exit_code = 89
+    ru = "Адресный классификатор не загружен. Загрузите его: infobase classifier load kladr ПАПКА CONN --region 01"
+    en = "No address classifier is loaded. Load one: infobase classifier load kladr FOLDER CONN --region 01"
+
+
 # --- command line (2, 90..99) ---
 
 

@@ -334,7 +334,7 @@ def _lay_information_register(o: InformationRegister, tables: Names) -> Register
     if o.subordinate:
         indexes.append(_index(name, key, unique=True))
         key = ("recorder", "line_number")
-    indexes += [i for i in _reference_indexes(name, _declared(fields), ()) if i.columns[0] != key[0]]
+    indexes += [i for i in _reference_indexes(name, _declared(fields), key) if i.columns[0] != key[0]]
     table = Table(name, table_columns(fields), key, tuple(indexes))
     return RegisterLayout(
         o.full_name, table, fields, dimensions, _part(fields, o.resources), _part(fields, o.attributes)
