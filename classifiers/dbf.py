@@ -14,8 +14,10 @@ Source: dBASE III table file structure; the header is 32 bytes, 32 more per fiel
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import re
 import struct
+from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -125,6 +127,15 @@ class Block:
         return len(self.numbers)
 
 
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """`records`: live ones. `regions`: two first characters -> live records."""
+
+    sha256: str
+    records: int
+    regions: Mapping[str, int]
+
+
 class DbfTable:
     """One table. The header is read and checked at once, the records by `blocks`. Raises ClassifierInvalid with file, record, field."""
 
@@ -151,6 +162,23 @@ class DbfTable:
         """The live records one by one, for small tables."""
         for block in self.blocks(names):
             yield from zip(*block.columns, strict=True)
+
+    def survey(self, field: str = "") -> Survey:
+        """One quick walk through the whole table, nothing decoded: its digest, and its live records by the two first characters of `field`."""
+        digest = hashlib.sha256(repr(self.header).encode())
+        regions: Counter[str] = Counter()
+        size = self.header.record_bytes
+        offset = self.header.by_name[field].offset if field else 0
+        live = 0
+        with closing(self._raw_blocks()) as raw:
+            for _, chunk in raw:
+                digest.update(chunk)
+                kept = _live(chunk, size)
+                live += kept.count(1)
+                if field:
+                    pairs = Counter(zip(kept, chunk[offset::size], chunk[offset + 1 :: size], strict=True))
+                    regions.update({chr(a) + chr(b): n for (flag, a, b), n in pairs.items() if flag})
+        return Survey(digest.hexdigest(), live, dict(regions))
 
     # --- bytes ---
 

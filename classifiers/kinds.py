@@ -6,11 +6,15 @@ from collections.abc import Mapping
 
 from classifiers.banks import BANKS
 from classifiers.kind import ClassifierKind
+from classifiers.kladr_load import KLADR
 from infobase.errors import UnknownObject
 from infobase.i18n import text
 from infobase.metadata.model import CLASSIFIER_KINDS
 
-_ALL = (BANKS,)
+_ALL = (
+    BANKS,
+    KLADR,
+)
 KINDS: Mapping[str, ClassifierKind] = {
     kind.name: kind for kind in sorted(_ALL, key=lambda k: CLASSIFIER_KINDS.index(k.name))
 }

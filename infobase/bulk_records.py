@@ -20,7 +20,6 @@ from infobase.errors import AccessDenied, ObjectNotFound, OperationForbidden
 from infobase.i18n import text
 from infobase.metadata.model import InformationRegister
 from infobase.metadata.types import StringType
-from infobase.registers import delete_independent
 from infobase.schema.ddl import index_statements
 from infobase.schema.layout import FieldLayout, RegisterLayout
 from infobase.storage import Statement, Transaction
@@ -53,23 +52,25 @@ class BulkRecords:
     def _run(self, sql: str, params: Sequence[object] = ()) -> list[tuple[object, ...]]:
         return self.tx.run([Statement(sql, params)])[0]
 
-    def count(self, field: str = "", begins: str = "") -> int:
-        """Records there are, of those whose `field` begins so."""
-        where, params = self._range(field, begins) if begins else ("", [])
+    def count(self, field: str = "", begins: str = "", **equal: str) -> int:
+        """Records there are, of those whose `field` begins so and whose other fields have these values."""
+        where, params = self._where(field, begins, equal)
         return int(str(self._run(f"SELECT count(*) FROM {self._table()}{where}", params)[0][0]))
 
-    def delete_range(self, field: str, begins: str) -> int:
-        """Delete the records whose `field` begins so (all of them when it is ""); their number."""
-        found = self.count(field, begins)
+    def delete_range(self, field: str, begins: str, **equal: str) -> int:
+        """Delete such records; their number."""
+        found = self.count(field, begins, **equal)
         if found:
-            where, params = self._range(field, begins) if begins else ("", [])
+            where, params = self._where(field, begins, equal)
             self._run(f"DELETE FROM {self._table()}{where}", params)
         self.deleted += found
         return found
 
-    def delete(self, key: Mapping[str, object]) -> None:
-        """Delete the records with these values."""
-        self.tx.run(delete_independent(self.session.kernel, self.meta.full_name, key))
+    def stream(self, names: Sequence[str], field: str, begins: str, **equal: str) -> Iterator[tuple[object, ...]]:
+        """The values of String fields of such records, in constant memory. Nothing else may be done in between."""
+        columns = self.session.kernel.dialect.columns([self._text_field(n, 0).column.name for n in names])
+        where, params = self._where(field, begins, equal)
+        yield from self.tx.stream(Statement(f"SELECT {columns} FROM {self._table()}{where}", params))
 
     def write(self, lengths: Mapping[str, int], rows: Iterable[Sequence[str]]) -> int:
         """Add records. `lengths`: fields in the order of the rows' values, with the length the caller promises not to exceed. NotUnique."""
@@ -94,10 +95,17 @@ class BulkRecords:
     def _table(self) -> str:
         return self.session.kernel.dialect.quote(self._layout.table.name)
 
-    def _range(self, field: str, begins: str) -> tuple[str, list[object]]:
-        dialect = self.session.kernel.dialect
-        name, mark = dialect.quote(self._text_field(field, 0).column.name), dialect.placeholder
-        return f" WHERE {name} >= {mark} AND {name} < {mark}", [begins, range_end(begins)]
+    def _where(self, field: str, begins: str, equal: Mapping[str, str]) -> tuple[str, list[object]]:
+        mark = self.session.kernel.dialect.placeholder
+        parts = [f"{self._column(name)} = {mark}" for name in equal]
+        params: list[object] = list(equal.values())
+        if begins:
+            parts += [f"{self._column(field)} >= {mark}", f"{self._column(field)} < {mark}"]
+            params += [begins, range_end(begins)]
+        return (f" WHERE {' AND '.join(parts)}" if parts else "", params)
+
+    def _column(self, name: str) -> str:
+        return self.session.kernel.dialect.quote(self._text_field(name, 0).column.name)
 
     def _text_field(self, name: str, length: int) -> FieldLayout:
         found = self._layout.field(name)

@@ -1,0 +1,44 @@
+"""Which regions of an address classifier are loaded: named by code or by name, or chosen from a list."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import cast
+
+from classifiers.kind import Work
+from infobase.errors import RegionUnknown
+from infobase.schema.search import search_key
+
+Available = Mapping[str, tuple[str, int]]
+"""Region -> (name, records)."""
+Choose = Callable[[Available], Iterable[str]]
+
+
+def chosen_regions(work: Work, available: Available) -> list[str]:
+    """The regions the options name (`regions`: codes or names), or those chosen by `choose`, or all there are. RegionUnknown."""
+    wanted = cast("Iterable[str]", work.options.get("regions") or ())
+    choose = cast("Choose | None", work.options.get("choose"))
+    if not wanted and choose is not None and len(available) > 1:
+        wanted = choose(available)
+    if not wanted:
+        return list(available)
+    return sorted({find_region(name, available) for name in wanted})
+
+
+def find_region(wanted: str, available: Available) -> str:
+    """A region by its code (1 or 01) or by its name or the beginning of it, «Адыгея», «респ адыгея»."""
+    given = wanted.strip()
+    if given.isascii() and given.isdigit() and given.zfill(2) in available:
+        return given.zfill(2)
+    words = search_key(given).split()
+    found = [region for region, (name, _) in available.items() if words and _answers(name, words)]
+    exact = [r for r in found if search_key(available[r][0]).split()[: len(words)] == words]
+    if len(exact) == 1 or len(found) == 1:
+        return (exact if len(exact) == 1 else found)[0]
+    options = ", ".join(f"{r} {name}".strip() for r, (name, _) in available.items() if not found or r in found)
+    raise RegionUnknown(region=wanted, options=options)
+
+
+def _answers(name: str, words: list[str]) -> bool:
+    own = search_key(name).replace("(", " ").split()
+    return all(any(part.startswith(word) for part in own) for word in words)

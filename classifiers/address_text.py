@@ -1,0 +1,23 @@
+"""Names of address objects as they are searched: folded, cut into words, told from house numbers."""
+
+from __future__ import annotations
+
+import re
+
+from infobase.schema.search import search_key
+
+PLACE, STREET = "1", "2"
+"""First character of a search key and of its words: everything down to settlements, and streets."""
+MAX_KEY = 251
+
+_WORD = re.compile(r"[^\W\d_]+|\d+")
+
+
+def words_of(text: str) -> list[str]:
+    """Folded words and numbers in the order they stand: «1-я Тверская-Ямская» -> 1, я, тверская, ямская."""
+    return _WORD.findall(search_key(text))
+
+
+def keys_of(names: list[str], part: str) -> list[str]:
+    """Search keys of many names at once; none may hold a line feed."""
+    return (part + ("\n" + part).join(search_key("\n".join(names)).split("\n"))).split("\n") if names else []

@@ -1,0 +1,141 @@
+"""Records of KLADR's tables -> rows of the registers of addresses, block by block; codes, indexes and the like must be digits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+
+from classifiers.address_text import PLACE, STREET, keys_of
+from classifiers.address_words import WordCollector
+from classifiers.dbf import Block, DbfTable, Prefix
+from classifiers.kladr import BY_NAME, LIVE, STREET_LEVEL, level_of
+from classifiers.text import shown
+
+Rows = Iterator[tuple[str, ...]]
+Note = Callable[[int], None]
+"""Called with the number of records of every block."""
+
+OBJECT_FIELDS = {
+    "Code": 17,
+    "Level": 1,
+    "Name": 250,
+    "SearchKey": 251,
+    "TypeName": 50,
+    "Postcode": 6,
+    "OKATO": 11,
+    "TaxOffice": 4,
+    "TaxDivision": 4,
+    "CentreStatus": 1,
+    "Actuality": 2,
+}
+HOUSE_FIELDS = {
+    "Code": 23,
+    "Numbers": 250,
+    "Building": 100,
+    "TypeName": 50,
+    "Postcode": 6,
+    "OKATO": 11,
+    "TaxOffice": 4,
+    "TaxDivision": 4,
+}
+_DIGITS = ("INDEX", "GNINMB", "UNO", "OCATD", "STATUS")
+
+
+def demand_widths(table: DbfTable) -> None:
+    """ClassifierInvalid when a text field is wider than the register takes."""
+    for field, width in (("NAME", 250), ("SOCR", 50), ("KORP", 100)):
+        found = table.header.by_name.get(field)
+        if found is not None and found.width > width:
+            ru = f"поле {field}: ширина {found.width}, допустимо до {width}"
+            raise table.input.wrong(ru, f"field {field}: width {found.width}, at most {width} is allowed")
+
+
+def place_rows(table: DbfTable, region: Prefix | None, words: WordCollector, names: dict[str, str], note: Note) -> Rows:
+    """KLADR -> AddressObjects. `names` is given the regions' names."""
+    for names_, types, codes, indexes, offices, divisions, okato, status in _blocks(table, "KLADR", region, note):
+        levels = [level_of(c) for c in codes]
+        keys = _keys(names_, codes, PLACE)
+        words.add(keys)
+        _learn_regions(names, levels, codes, names_, types)
+        actual = [c[11:] for c in codes]
+        yield from zip(
+            codes, levels, names_, keys, types, indexes, okato, offices, divisions, status, actual, strict=True
+        )
+
+
+def street_rows(table: DbfTable, region: Prefix | None, words: WordCollector, note: Note) -> Rows:
+    """STREET -> AddressObjects."""
+    for names, types, codes, indexes, offices, divisions, okato in _blocks(table, "STREET", region, note):
+        keys = _keys(names, codes, STREET)
+        words.add(keys)
+        count = len(codes)
+        level, status = [STREET_LEVEL] * count, [""] * count
+        actual = [c[15:] for c in codes]
+        yield from zip(
+            codes, level, names, keys, types, indexes, okato, offices, divisions, status, actual, strict=True
+        )
+
+
+def house_rows(table: DbfTable, region: Prefix | None, note: Note) -> Rows:
+    """DOMA -> AddressHouses."""
+    for names, buildings, types, codes, indexes, offices, divisions, okato in _blocks(table, "DOMA", region, note):
+        yield from zip(codes, names, buildings, types, indexes, okato, offices, divisions, strict=True)
+
+
+def flat_rows(table: DbfTable, region: Prefix | None, note: Note) -> Rows:
+    """FLAT -> AddressHouses."""
+    for names, codes, indexes, offices, divisions in _blocks(table, "FLAT", region, note):
+        blank = [""] * len(codes)
+        yield from zip(codes, names, blank, ["кв"] * len(codes), indexes, blank, offices, divisions, strict=True)
+
+
+def _learn_regions(
+    names: dict[str, str], levels: Sequence[str], codes: Sequence[str], titles: Sequence[str], types: Sequence[str]
+) -> None:
+    if "1" in levels:
+        for level, code, title, kind in zip(levels, codes, titles, types, strict=True):
+            if level == "1" and code.endswith(LIVE):
+                names[code[:2]] = f"{title} {kind}".strip()
+
+
+def _keys(names: list[str], codes: list[str], part: str) -> list[str]:
+    """Only live objects are searched."""
+    keys = keys_of(names, part)
+    return [key if code.endswith(LIVE) else "" for key, code in zip(keys, codes, strict=True)]
+
+
+def _blocks(table: DbfTable, part: str, region: Prefix | None, note: Note) -> Iterator[tuple[list[str], ...]]:
+    wanted = BY_NAME[part].fields
+    for block in table.blocks(tuple(wanted), region):
+        _demand_digits(table, block, wanted)
+        yield block.columns
+        note(len(block))
+
+
+def _demand_digits(table: DbfTable, block: Block, fields: Mapping[str, int]) -> None:
+    for name, column in zip(fields, block.columns, strict=True):
+        if name.endswith("CODE"):
+            _demand(table, block, name, column, partial(_is_code, fields[name]))
+        elif name in _DIGITS:
+            joined = "".join(column)
+            if joined and not _is_digits(joined):
+                _demand(table, block, name, column, lambda v: not v or _is_digits(v))
+
+
+def _demand(table: DbfTable, block: Block, name: str, column: Sequence[str], good: Callable[[str], bool]) -> None:
+    joined = "".join(column)
+    width = table.header.by_name[name].width
+    if _is_digits(joined) and len(joined) == width * len(column):
+        return
+    for number, value in zip(block.numbers, column, strict=True):
+        if not good(value):
+            ru = f"запись {number}, поле {name}: «{shown(value)}», нужны цифры"
+            raise table.input.wrong(ru, f"record {number}, field {name}: {shown(value)!r}, digits are needed")
+
+
+def _is_code(width: int, value: str) -> bool:
+    return len(value) == width and _is_digits(value)
+
+
+def _is_digits(value: str) -> bool:
+    return value.isascii() and value.isdigit()
