@@ -9,7 +9,7 @@ import click
 import infobase
 from classifiers.commands import classifier
 from crm.commands import demo
-from infobase.commands import bases, configuration, listing, log, moving, querying, runner, users
+from infobase.commands import bases, configuration, listing, log, moving, querying, runner, sessions, users
 from infobase.commands.interface import Option, group
 from infobase.i18n import Bilingual
 from templates_store.commands.template import template
@@ -38,6 +38,7 @@ COMMANDS: tuple[click.Command, ...] = (
     moving.replicate,
     bases.check,
     configuration.config,
+    sessions.sessions,
     users.user,
     users.role,
     log.log,

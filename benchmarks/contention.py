@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from benchmarks.harness import Bench, Figure
 from benchmarks.writing import CRM, _order, _sample
-from infobase.connection import connect
+from infobase.connection import SESSION_LIMIT, connect
 from infobase.errors import InfobaseError
 from infobase.infobase import create, open_base, system_session
 from infobase.metadata.reader import read_folder
@@ -53,7 +53,9 @@ def jain(counts: list[int]) -> float:
 def contention(bench: Bench, kind: str) -> list[Figure]:
     engine = bench.engine(kind, "contention")
     create(engine, read_folder(CRM), name="contention")
-    _sample(system_session(open_base(engine).kernel))
+    session = system_session(open_base(engine).kernel)
+    _sample(session)
+    session.settings.set(SESSION_LIMIT, "0")
     engine.close()
     connection = f'File="{bench.folder / "contention"}";'
     begin = time.time() + 6

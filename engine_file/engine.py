@@ -9,10 +9,12 @@ import sqlite3
 import threading
 from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine_file import bulk, upkeep
+from engine_file.administration import FileAdministration
 from engine_file.event_log import FileEventLog
 from engine_file.failures import translate
 from engine_file.folder import (
@@ -29,11 +31,11 @@ from engine_file.folder import (
     sync_folder,
 )
 from engine_file.locks import Gate, holder_card, leave_gate, shared_gate
-from engine_file.registry import Registry, demand_unblocked
+from engine_file.registry import Registry
 from engine_file.store import Journal, Store, choose_journal
 from engine_file.transaction import FileTransaction
-from infobase.errors import InfobaseExists, InfobaseNotFound, SessionLimit, StorageFailure
-from infobase.i18n import text
+from infobase.errors import InfobaseExists, InfobaseNotFound, StorageFailure
+from infobase.session_block import demand_unblocked
 from infobase.storage import (
     LOCK_TIMEOUT,
     EventLogStore,
@@ -41,6 +43,7 @@ from infobase.storage import (
     LockKey,
     LogEntry,
     LogFilter,
+    SessionAdministration,
     SessionInfo,
     Snapshot,
     StoreStats,
@@ -52,13 +55,13 @@ from infobase.storage import (
 if TYPE_CHECKING:
     import pyarrow as pa
 
-ADVISED_USERS = 10
+ADVISED_USERS = 3
+"""More work better on a server (docs/administration.md)."""
 _log = logging.getLogger("infobase.engine_file")
 
 
 class FileEngine:
-    """`folder`: the infobase's folder. `lock_timeout`: seconds a writer waits when the caller does not say. `max_users`: refuse more
-    sessions than that; by default more than the advised number are only warned of."""
+    """`folder`: the infobase's folder. `lock_timeout`: seconds a writer waits when the caller does not say."""
 
     traits = Traits(
         mode="file",
@@ -69,10 +72,10 @@ class FileEngine:
         max_users=ADVISED_USERS,
     )
 
-    def __init__(self, folder: str | Path, *, lock_timeout: float = LOCK_TIMEOUT, max_users: int | None = None) -> None:
+    def __init__(self, folder: str | Path, *, lock_timeout: float = LOCK_TIMEOUT) -> None:
         self.folder = BaseFolder.at(folder)
         self.place = str(self.folder.root)
-        self.lock_timeout, self.max_users = lock_timeout, max_users
+        self.lock_timeout = lock_timeout
         self._staged: _Staging | None = None
         self._mutex = threading.RLock()
         self._clear()
@@ -82,6 +85,7 @@ class FileEngine:
         self._store: Store | None = None
         self._gate: Gate | None = None
         self._registry = Registry(self.folder)
+        self._administration = FileAdministration(self.folder, self._registry)
         self._log: FileEventLog | None = None
         self._card = holder_card()
 
@@ -256,6 +260,7 @@ class FileEngine:
                 action()
             return
         with self.store().reader() as conn:
+            self._registry.demand_present()
             tx = FileTransaction(conn, self.base, writable=False, timeout=seconds)
             conn.execute("BEGIN")
             try:
@@ -270,10 +275,11 @@ class FileEngine:
         store = self.store()
         gate = self._gate
         if gate is not None:
-            gate.acquire(seconds, self._card)
+            gate.acquire(seconds, self._card, self._registry.waiting)
         else:
             self._mutex.acquire()
         try:
+            self._registry.demand_present()  # behind the gate: whoever ended this engine may have changed the tables meanwhile
             tx = self._begin(store, seconds)
             try:
                 yield tx
@@ -300,6 +306,7 @@ class FileEngine:
     def _commit(self, store: Store, tx: FileTransaction) -> None:
         if tx.failed is not None:
             raise tx.failed
+        self._registry.demand_present()
         try:
             tx.conn.execute("COMMIT")
         except sqlite3.Error as problem:
@@ -358,33 +365,23 @@ class FileEngine:
             self._registry.give_exclusive()
 
     @contextmanager
-    def open_session(self, info: SessionInfo) -> Iterator[SessionInfo]:
+    def open_session(self, info: SessionInfo, *, permission_code: str = "", limit: int = 0) -> Iterator[SessionInfo]:
         self.store()
-        demand_unblocked(self.folder)
-        self._demand_room()
+        demand_unblocked(self._administration.block(), permission_code, dt.datetime.now())
         registry = self._registry
-        entry, numbered = registry.enter_session(info)
-        self._card = holder_card(numbered.user, numbered.application)
+        entry, numbered = registry.enter_session(info, limit)
+        self._card = holder_card(numbered.user, numbered.application, number=numbered.number)
         try:
             yield numbered
         finally:
             if self._pid == os.getpid():
                 registry.leave(entry)
 
-    def _demand_room(self) -> None:
-        present = self.sessions()
-        names = "; ".join(map(str, present))
-        if self.max_users is not None and len(present) >= self.max_users:
-            raise SessionLimit(limit=self.max_users, holder=names)
-        if len(present) >= ADVISED_USERS:
-            said = text(
-                ru=f"сеансов уже {len(present)}; для такого числа пользователей лучше сервер (replicate)",
-                en=f"{len(present)} sessions already; a server suits so many users better (`replicate`)",
-            )
-            _log.warning("%s: %s", self.place, said)
-
     def sessions(self) -> list[SessionInfo]:
-        return [e.session for e in self._registry.entries() if e.session is not None]
+        return [replace(e.session, terminated=e.ended) for e in self._registry.entries() if e.session is not None]
+
+    def administration(self) -> SessionAdministration:
+        return self._administration
 
     # --- whole tables ---
 

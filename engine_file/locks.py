@@ -13,6 +13,8 @@ import threading
 import time
 import weakref
 from collections import deque
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import BinaryIO
 
@@ -126,13 +128,15 @@ class Gate:
         self._pending: _Pending | None = None
         self.users = 0
 
-    def acquire(self, timeout: float, who: bytes) -> None:
-        """`who`: from `holder_card`. LockTimeout names the holder."""
+    def acquire(
+        self, timeout: float, who: bytes, waiting: Callable[[], AbstractContextManager[None]] = nullcontext
+    ) -> None:
+        """`who`: from `holder_card`; `waiting`: around a wait, never around an entry at once. LockTimeout names the holder."""
         deadline = time.monotonic() + timeout
-        if not self._wait_turn(timeout):
+        if not self._wait_turn(timeout, waiting):
             raise LockTimeout(seconds=f"{timeout:g}", holder=self.holder())
         try:
-            if not self._enter(deadline):
+            if not self._enter(deadline, waiting):
                 raise LockTimeout(seconds=f"{timeout:g}", holder=self.holder())
             os.pwrite(self._holder_file, who, 0)
         except BaseException:
@@ -150,15 +154,11 @@ class Gate:
 
     def holder(self) -> str:
         """Who holds the gate, for messages."""
-        try:
-            card = json.loads(os.pread(self._holder_file, CARD_BYTES, 0).rstrip() or b"{}")
-            return describe_card(card)
-        except (OSError, ValueError):
-            return describe_card({})
+        return describe_card(read_card(self._holder_path))
 
     # --- threads of this process ---
 
-    def _wait_turn(self, timeout: float) -> bool:
+    def _wait_turn(self, timeout: float, waiting: Callable[[], AbstractContextManager[None]]) -> bool:
         with self._mutex:
             if not self._busy:
                 self._busy = True
@@ -166,8 +166,9 @@ class Gate:
             turn = threading.Lock()
             turn.acquire()
             self._waiters.append(turn)
-        if turn.acquire(timeout=max(timeout, 0)):
-            return True
+        with waiting():
+            if turn.acquire(timeout=max(timeout, 0)):
+                return True
         with self._mutex:
             if turn in self._waiters:
                 self._waiters.remove(turn)
@@ -183,7 +184,7 @@ class Gate:
 
     # --- processes ---
 
-    def _enter(self, deadline: float) -> bool:
+    def _enter(self, deadline: float, waiting: Callable[[], AbstractContextManager[None]]) -> bool:
         with self._mutex:
             pending = self._pending
             if pending is not None:
@@ -195,9 +196,10 @@ class Gate:
                 return True
             pending = self._pending = _Pending()
             threading.Thread(target=self._wait, args=(pending, queued), daemon=True, name="infobase-gate").start()
-        if pending.done.wait(max(deadline - time.monotonic(), 0)):
-            self._pending = None
-            return True
+        with waiting():
+            if pending.done.wait(max(deadline - time.monotonic(), 0)):
+                self._pending = None
+                return True
         with self._mutex:
             if pending.done.is_set():
                 self._pending = None
@@ -221,21 +223,38 @@ class Gate:
 CARD_BYTES = 512
 
 
-def holder_card(user: str = "", application: str = "", pid: int = 0) -> bytes:
-    """What a holder writes of itself, always of one length so that one write replaces another."""
-    card = {"user": user[:60], "application": application[:60], "host": HOST[:60], "pid": pid or os.getpid()}
+def holder_card(user: str = "", application: str = "", pid: int = 0, number: int = 0) -> bytes:
+    """What a holder writes of itself, always of one length so that one write replaces another. `number`: of its session."""
+    card = {
+        "user": user[:60],
+        "application": application[:60],
+        "host": HOST[:60],
+        "pid": pid or os.getpid(),
+        "number": number,
+    }
     raw = json.dumps(card, ensure_ascii=False).encode()
     if len(raw) > CARD_BYTES:
-        raw = json.dumps({"host": HOST[:60], "pid": pid or os.getpid()}).encode()
+        raw = json.dumps({"host": HOST[:60], "pid": pid or os.getpid(), "number": number}).encode()
     return raw.ljust(CARD_BYTES)
 
 
-def describe_card(card: dict[str, object]) -> str:
-    """`Иванов (1CV8C, host, pid 12)`; unknown when the card is empty or its process is dead."""
+def describe_card(card: Mapping[str, object]) -> str:
+    """`Иванов (1CV8C, host, pid 12)`, and that its process is gone where it is; unknown when the card is empty."""
     pid = card.get("pid")
-    if not isinstance(pid, int) or (card.get("host") == HOST and not pid_alive(pid)):
+    if not isinstance(pid, int):
         return text(ru="неизвестно", en="unknown")
-    return f"{card.get('user') or '-'} ({card.get('application') or 'Infobase'}, {card.get('host')}, pid {pid})"
+    dead = card.get("host") == HOST and not pid_alive(pid)
+    gone = text(ru=", процесс завершён", en=", the process is gone") if dead else ""
+    return f"{card.get('user') or '-'} ({card.get('application') or 'Infobase'}, {card.get('host')}, pid {pid}{gone})"
+
+
+def read_card(path: Path) -> dict[str, object]:
+    """What the holder wrote of itself; empty when nothing readable is there."""
+    try:
+        card = json.loads(path.read_bytes()[:CARD_BYTES].rstrip() or b"{}")
+    except (OSError, ValueError):
+        return {}
+    return card if isinstance(card, dict) else {}
 
 
 def shared_gate(gate: Path, queue: Path, holder: Path) -> Gate:

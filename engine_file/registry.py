@@ -1,7 +1,8 @@
-"""Who has the base open: one locked file per user of the folder, exclusive mode, the session block `1Cv8.cdn`.
+"""Who has the base open: one locked file per user of the folder, and exclusive mode.
 
 An entry is a pair in `1Cv8Ses/`: `<id>.json` says who, `<id>.cfl` is locked for as long as its process lives. Every opened engine has one,
-every session one more. All changes happen under `registry.cfl`.
+every session one more. `<id>.end` tells an entry that it was ended, `<id>.wait` that it waits for the writer gate. All changes but waits
+happen under `registry.cfl`.
 """
 
 from __future__ import annotations
@@ -9,23 +10,22 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
-import re
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from engine_file.folder import BaseFolder
-from engine_file.locks import HOST, LockFile, describe_card
-from infobase.errors import EngineUnavailable, InfobaseBusy, InfobaseLockedExclusively, SessionsBlocked
+from engine_file.locks import HOST, LockFile, describe_card, read_card
+from infobase.errors import EngineUnavailable, InfobaseBusy, InfobaseLockedExclusively, SessionLimit, SessionTerminated
 from infobase.i18n import text
-from infobase.storage import SessionInfo
+from infobase.storage import SERVICE_APPLICATION, SessionInfo
 
 _MUTEX_SECONDS = 10.0
-PERMISSION_CODE = "INFOBASE_PERMISSION_CODE"
-"""Environment variable with the code that lets a session through a block, as 1C's /UC."""
+_TAILS = (".json", ".end", ".wait", ".cfl")
+_LEFTOVERS_KEPT = 50
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,7 @@ class Entry:
     pid: int
     host: str
     session: SessionInfo | None = None
+    ended: bool = False
 
     def __str__(self) -> str:
         return str(self.session) if self.session else describe_card({"pid": self.pid, "host": self.host})
@@ -50,6 +51,11 @@ class Registry:
         self.owner = uuid.uuid4().hex
         self._held: dict[str, LockFile] = {}
         self._exclusive: LockFile | None = None
+        self._own = ""
+        self._sessions: dict[uuid.UUID, Path] = {}
+        """This engine's sessions -> the file that would tell their end."""
+        self.leftovers: list[str] = []
+        """Entries of dead processes this engine has swept, with their names."""
 
     # --- entries ---
 
@@ -57,24 +63,38 @@ class Registry:
         """Register the engine; the entry's id. InfobaseLockedExclusively."""
         with self._changing():
             self._demand_shared()
-            return self._write(Entry(uuid.uuid4().hex, self.owner, os.getpid(), HOST))
+            self._own = self._write(Entry(uuid.uuid4().hex, self.owner, os.getpid(), HOST))
+            return self._own
 
-    def enter_session(self, info: SessionInfo) -> tuple[str, SessionInfo]:
-        """Register a session, numbered by the store. InfobaseLockedExclusively."""
+    def enter_session(self, info: SessionInfo, limit: int = 0) -> tuple[str, SessionInfo]:
+        """Register a session, numbered by the store; with `limit` it may be at most the so-many-th. InfobaseLockedExclusively, SessionLimit."""
         with self._changing():
             self._demand_shared()
+            if limit:
+                self._demand_room(limit)
             counter = self._folder.sessions / "number"
             number = _read_number(counter) + 1
             counter.write_text(str(number))
             numbered = replace(info, number=number)
-            return self._write(Entry(uuid.uuid4().hex, self.owner, os.getpid(), HOST, numbered)), numbered
+            entry = self._write(Entry(uuid.uuid4().hex, self.owner, os.getpid(), HOST, numbered))
+            self._sessions[info.id] = self._folder.sessions / f"{entry}.end"
+            return entry, numbered
+
+    def _demand_room(self, limit: int) -> None:
+        counted = [str(s) for s in map(_session, self._alive()) if s is not None and _counts(s)]
+        if len(counted) >= limit:
+            raise SessionLimit(limit=limit, holder="; ".join(counted))
 
     def leave(self, entry: str) -> None:
         lock = self._held.pop(entry, None)
         if lock is None:
             return
         lock.close()
-        for tail in (".json", ".cfl"):
+        self._sessions = {k: p for k, p in self._sessions.items() if p.stem != entry}
+        self._remove(entry)
+
+    def _remove(self, entry: str) -> None:
+        for tail in _TAILS:
             (self._folder.sessions / f"{entry}{tail}").unlink(missing_ok=True)
 
     def entries(self) -> list[Entry]:
@@ -90,12 +110,15 @@ class Registry:
 
     def _without_own(self, entries: list[Entry]) -> list[Entry]:
         own = [e for e in entries if e.owner == self.owner and e.session is not None]
-        return [e for e in entries if e.owner != self.owner or (len(own) > 1 and e in own[1:])]
+        gone = _ended_owners(entries)
+        others = [e for e in entries if e.owner != self.owner or (len(own) > 1 and e in own[1:])]
+        return [e for e in others if not e.ended and e.owner not in gone]
 
     def _write(self, entry: Entry) -> str:
         lock = LockFile(self._folder.sessions / f"{entry.id}.cfl")
         lock.try_lock()
         card = asdict(entry)
+        del card["ended"]
         (self._folder.sessions / f"{entry.id}.json").write_text(
             json.dumps(card, default=str, ensure_ascii=False), "utf-8"
         )
@@ -113,13 +136,82 @@ class Registry:
                 dead = lock.try_lock()
                 lock.close()
                 if dead:
-                    path.unlink(missing_ok=True)
-                    lock_path.unlink(missing_ok=True)
+                    self._sweep(path)
                     continue
             entry = _read_entry(path)
             if entry is not None:
-                found.append(entry)
+                found.append(replace(entry, ended=path.with_suffix(".end").exists()))
         return sorted(found, key=lambda e: (e.session.number if e.session else 0, e.id))
+
+    def _sweep(self, path: Path) -> None:
+        entry = _read_entry(path)
+        if entry is not None and entry.session is not None and len(self.leftovers) < _LEFTOVERS_KEPT:
+            self.leftovers.append(str(entry))
+        self._remove(path.stem)
+
+    # --- ends and waits ---
+
+    def end(self, sessions: Callable[[Entry], bool], message: str) -> None:
+        """Tell the chosen entries that they are ended."""
+        with self._changing():
+            for entry in self._alive():
+                if sessions(entry):
+                    (self._folder.sessions / f"{entry.id}.end").write_text(message, "utf-8")
+
+    def ended(self, session: uuid.UUID) -> str | None:
+        """The message a session of this engine was ended with."""
+        path = self._sessions.get(session)
+        if path is None or not os.path.exists(path):  # noqa: PTH110 - asked before every call
+            return None
+        return _read_text(path)
+
+    def demand_present(self) -> None:
+        """SessionTerminated when this engine was ended, or all of its sessions: the base may since have changed under it."""
+        if not self._own:
+            return
+        paths = [self._folder.sessions / f"{self._own}.end"]
+        found = [p for p in paths if os.path.exists(p)]  # noqa: PTH110
+        if not found and self._sessions:
+            paths = list(self._sessions.values())
+            found = [p for p in paths if os.path.exists(p)]  # noqa: PTH110
+            if len(found) < len(paths):
+                return
+        if found:
+            raise SessionTerminated(detail=_read_text(found[0]))
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Shows, while the block runs, that this engine's sessions wait for the writer gate."""
+        marks = [p.with_suffix(".wait") for p in self._sessions.values()]
+        for mark in marks:
+            mark.touch()
+        try:
+            yield
+        finally:
+            for mark in marks:
+                mark.unlink(missing_ok=True)
+
+    def waiters(self) -> list[tuple[Entry, float]]:
+        """(entry, since: seconds of the epoch) of those that wait for the writer gate."""
+        found = []
+        for entry in self.entries():
+            try:
+                found.append((entry, (self._folder.sessions / f"{entry.id}.wait").stat().st_mtime))
+            except OSError:
+                continue
+        return found
+
+    def exclusive_card(self) -> dict[str, object]:
+        """Who holds exclusive mode; empty when nobody does."""
+        if self._exclusive is None:
+            if not self._folder.exclusive.exists():
+                return {}
+            lock = LockFile(self._folder.exclusive)
+            free = lock.try_lock()
+            lock.close()
+            if free:
+                return {}
+        return read_card(self._folder.exclusive_holder)
 
     # --- exclusive mode ---
 
@@ -166,10 +258,7 @@ class Registry:
             raise InfobaseLockedExclusively(place=self._folder.root, holder=self._exclusive_holder())
 
     def _exclusive_holder(self) -> str:
-        try:
-            return describe_card(json.loads(self._folder.exclusive_holder.read_text("utf-8")))
-        except (OSError, ValueError):
-            return describe_card({})
+        return describe_card(read_card(self._folder.exclusive_holder))
 
     # --- plumbing ---
 
@@ -189,6 +278,28 @@ class Registry:
         self.give_exclusive()
         for entry in list(self._held):
             self.leave(entry)
+        self._own = ""
+
+
+def _session(entry: Entry) -> SessionInfo | None:
+    return None if entry.session is None or entry.ended else entry.session
+
+
+def _counts(session: SessionInfo) -> bool:
+    return session.application != SERVICE_APPLICATION
+
+
+def _ended_owners(entries: list[Entry]) -> set[str]:
+    """Engines all of whose sessions were ended: they do nothing more."""
+    having = {e.owner for e in entries if e.session is not None}
+    return having - {e.owner for e in entries if e.session is not None and not e.ended}
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_text("utf-8", "replace")
+    except OSError:
+        return ""
 
 
 def _card(entry: Entry) -> dict[str, object]:
@@ -196,7 +307,7 @@ def _card(entry: Entry) -> dict[str, object]:
     return {
         "pid": entry.pid,
         "host": entry.host,
-        **({"user": session.user, "application": session.application} if session else {}),
+        **({"user": session.user, "application": session.application, "number": session.number} if session else {}),
     }
 
 
@@ -218,55 +329,3 @@ def _read_entry(path: Path) -> Entry | None:
         return Entry(**card, session=session)
     except (OSError, ValueError, KeyError, TypeError):
         return None
-
-
-# --- the session block ---
-
-
-@dataclass(frozen=True)
-class SessionBlock:
-    """`1Cv8.cdn`: no new sessions from `since` to `until` (None: open), unless the permission code is given."""
-
-    since: dt.datetime | None
-    until: dt.datetime | None
-    message: str
-    code: str
-    parameter: str = ""
-
-    def in_force(self, now: dt.datetime) -> bool:
-        return (self.since is None or self.since <= now) and (self.until is None or now < self.until)
-
-
-def parse_block(content: str) -> SessionBlock | None:
-    """`{1,<from>,<to>,"<message>","<code>","<parameter>"}`, tolerantly; None where it says nothing."""
-    tokens = [
-        string.replace('""', '"') if quote else bare.strip()
-        for quote, string, bare in re.findall(r'(")((?:[^"]|"")*)"|([^",{}\s][^",{}]*)', content.lstrip("\ufeff"))
-    ]
-    if len(tokens) < 3:
-        return None
-    tokens += [""] * (6 - len(tokens))
-    return SessionBlock(_moment(tokens[1]), _moment(tokens[2]), tokens[3], tokens[4], tokens[5])
-
-
-def _moment(value: str) -> dt.datetime | None:
-    try:
-        return dt.datetime.strptime(value[:14], "%Y%m%d%H%M%S")
-    except ValueError:
-        return None
-
-
-def demand_unblocked(folder: BaseFolder) -> None:
-    """SessionsBlocked while a block is in force and its code is not given."""
-    try:
-        content = folder.block.read_text("utf-8", errors="replace")
-    except FileNotFoundError:
-        return
-    block = parse_block(content)
-    if block is None or not block.in_force(dt.datetime.now()):
-        return
-    if block.code and os.environ.get(PERMISSION_CODE) == block.code:
-        return
-    said = block.message or text(ru="установлена блокировка начала сеансов", en="a session block is set")
-    until = f" ({text(ru='до', en='until')} {block.until:%Y-%m-%d %H:%M:%S})" if block.until else ""
-    raise SessionsBlocked(detail=said + until)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import logging
 import os
 import threading
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 
-from engine_server import bulk, log, sessions, staging, upkeep
+from engine_server import administration, bulk, log, sessions, staging, upkeep
 from engine_server.arrow_connections import ArrowConnections
 from engine_server.embedded import cluster_at
 from engine_server.failures import translate
@@ -28,13 +29,16 @@ from infobase.errors import (
     InfobaseError,
     InfobaseLockedExclusively,
     InfobaseNotFound,
+    SessionTerminated,
 )
 from infobase.i18n import text
+from infobase.session_block import demand_unblocked
 from infobase.storage import (
     LOCK_TIMEOUT,
     EventLogStore,
     Finding,
     LockKey,
+    SessionAdministration,
     SessionInfo,
     Snapshot,
     Statement,
@@ -86,6 +90,7 @@ class ServerEngine:
         self._exclusive = False
         self._watch = LockWatch(self._blockers)
         self._log = log.ServerEventLog(self)
+        self._administration = administration.ServerAdministration(self)
 
     # --- opening and closing ---
 
@@ -132,6 +137,7 @@ class ServerEngine:
         self._clear()
 
     def _open(self) -> None:
+        self.id = sessions.new_engine_id()
         with self._connect() as conn:
             self._examine(conn)
         options = f"{_OPTIONS} -c lock_timeout={int(LOCK_TIMEOUT * 1000)}" + (
@@ -143,13 +149,19 @@ class ServerEngine:
             application=sessions.application_name(self.id),
             options=options if self._prepare else "",
             prepare=self._prepare,
+            greet=self._demand_present,
         )
+
+    def _demand_present(self, conn: Connection) -> None:
+        """SessionTerminated when this engine was ended and lost its connections: the tables may since have changed under it."""
+        if self._stage is None and (message := administration.engine_ended(conn, self.id)) is not None:
+            raise SessionTerminated(detail=message)
 
     def _examine(self, conn: Connection) -> None:
         upkeep.demand_version(conn.info.server_version, self.where())
         row = conn.execute(
             "SELECT pg_try_advisory_xact_lock_shared(%s), to_regclass(%s), to_regclass(%s), to_regclass(%s)",
-            [sessions.EXCLUSIVE_KEY, f"public.{MARKER}", f'{log.PREFIX}"EventLog"', f"{sessions.SCHEMA}.sessions"],
+            [sessions.EXCLUSIVE_KEY, f"public.{MARKER}", f'{log.PREFIX}"EventLog"', f"{sessions.SCHEMA}.ended"],
         ).fetchone()
         assert row is not None
         free, marker, event_log, registry = row
@@ -172,7 +184,11 @@ class ServerEngine:
     def _set_up(self, conn: Connection) -> None:
         with conn.transaction():
             conn.execute("SELECT pg_advisory_xact_lock(%s)", [staging.key_of("infobase setup")])
-            for statement in (*sessions.setup_statements(), *log.setup_statements()):
+            for statement in (
+                *sessions.setup_statements(),
+                *administration.setup_statements(),
+                *log.setup_statements(),
+            ):
                 conn.execute(statement.sql)
 
     def close(self) -> None:
@@ -243,9 +259,8 @@ class ServerEngine:
         staged = self._staged(there.database)
         try:
             with staged.transaction(write=True) as tx:
-                tx.run(
-                    [Statement(f"TRUNCATE {sessions.SCHEMA}.sessions"), Statement(f'TRUNCATE {log.PREFIX}"EventLog"')]
-                )
+                service = [f"{sessions.SCHEMA}.{table}" for table in ("sessions", "block", "ended")]
+                tx.run([Statement(f"TRUNCATE {table}") for table in [*service, f'{log.PREFIX}"EventLog"']])
         except BaseException:
             staged.drop()
             raise
@@ -327,7 +342,8 @@ class ServerEngine:
 
     # --- sessions ---
 
-    def _service_connection(self) -> Connection:
+    def registry_connection(self) -> Connection:
+        """The connection that holds this engine's sessions and exclusive mode."""
         self.pool()
         with self._mutex:
             if self._service is None or self._service.closed:
@@ -341,28 +357,36 @@ class ServerEngine:
             yield conn
 
     @contextmanager
-    def open_session(self, info: SessionInfo) -> Iterator[SessionInfo]:
-        conn = self._service_connection()
+    def open_session(self, info: SessionInfo, *, permission_code: str = "", limit: int = 0) -> Iterator[SessionInfo]:
+        conn = self.registry_connection()
         with self._translated():
-            numbered = sessions.enter(conn, info, self.id)
+            demand_unblocked(administration.read_block(conn), permission_code, dt.datetime.now())
+            self._administration.swept(sessions.sweep(conn))
+            with conn.transaction():
+                numbered = sessions.enter(conn, info, self.id, limit)
+            self._administration.opened(conn, numbered)
         try:
             yield numbered
         finally:
-            if self._pid == os.getpid() and not conn.closed:
-                with self._translated():
-                    sessions.leave(conn, numbered)
+            self._administration.closed(numbered)
+            if self._pid == os.getpid() and self._service is not None and not self._service.closed:
+                with suppress(psycopg.OperationalError):  # a lost connection has dropped the registration itself
+                    sessions.leave(self._service, numbered)
 
     def sessions(self) -> list[SessionInfo]:
-        with self._translated(), self._reading() as conn:
-            sessions.sweep(conn)
+        with self.reading_connection() as conn:
+            self._administration.swept(sessions.sweep(conn))
             return [session for _, session in sessions.alive(conn)]
+
+    def administration(self) -> SessionAdministration:
+        return self._administration
 
     @contextmanager
     def exclusive(self, timeout: float = LOCK_TIMEOUT) -> Iterator[None]:
         if self._stage is not None or self._exclusive:
             yield
             return
-        conn = self._service_connection()
+        conn = self.registry_connection()
         with self._translated():
             sessions.take_exclusive(conn, self.id, timeout, self.place)
         self._exclusive = True
@@ -375,8 +399,9 @@ class ServerEngine:
                 self._pool.clear()  # tables may have changed under its prepared statements
 
     @contextmanager
-    def _reading(self) -> Iterator[Connection]:
-        with self.pool().connection(LOCK_TIMEOUT) as conn:
+    def reading_connection(self) -> Iterator[Connection]:
+        """A connection outside transactions for a short work."""
+        with self._translated(), self.pool().connection(LOCK_TIMEOUT) as conn:
             yield conn
 
     @contextmanager
@@ -415,7 +440,7 @@ class ServerEngine:
         return self._log
 
     def backup(self, target: Path) -> None:
-        with self._translated(), self._reading() as conn:
+        with self.reading_connection() as conn:
             upkeep.backup(conn, self.where(), Path(target))
 
     def load_backup(self, source: Path) -> ServerEngine:
@@ -431,9 +456,9 @@ class ServerEngine:
         return staged
 
     def check(self) -> list[Finding]:
-        with self._translated(), self._reading() as conn:
+        with self.reading_connection() as conn:
             return upkeep.findings(conn, self.where())
 
     def size(self) -> StoreStats:
-        with self._translated(), self._reading() as conn:
+        with self.reading_connection() as conn:
             return upkeep.measure(conn)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import select
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -71,10 +71,20 @@ def _is_missing(place: ServerPlace) -> bool:
 
 
 class Pool:
-    """At most `size` connections at once."""
+    """At most `size` connections at once. `greet`: called with every new one before it is used, and may refuse it."""
 
-    def __init__(self, place: ServerPlace, size: int, *, application: str, options: str, prepare: bool) -> None:
+    def __init__(
+        self,
+        place: ServerPlace,
+        size: int,
+        *,
+        application: str,
+        options: str,
+        prepare: bool,
+        greet: Callable[[Connection], None] = lambda _: None,
+    ) -> None:
         self.place, self._application, self._options, self._prepare = place, application, options, prepare
+        self._greet = greet
         self._room = threading.BoundedSemaphore(size)
         self._mutex = threading.Lock()
         self._idle: list[Connection] = []
@@ -106,10 +116,19 @@ class Pool:
             with self._mutex:
                 conn = self._idle.pop() if self._idle else None
             if conn is None:
-                return connect(self.place, application=self._application, options=self._options, prepare=self._prepare)
-            if _is_fresh(conn):
+                return self._new()
+            if is_fresh(conn):
                 return conn
             conn.close()
+
+    def _new(self) -> Connection:
+        conn = connect(self.place, application=self._application, options=self._options, prepare=self._prepare)
+        try:
+            self._greet(conn)
+        except BaseException:
+            conn.close()
+            raise
+        return conn
 
     def clear(self) -> None:
         """Close the idle connections; those in use are closed when they come back."""
@@ -125,7 +144,7 @@ class Pool:
         self._idle = []
 
 
-def _is_fresh(conn: Connection) -> bool:
+def is_fresh(conn: Connection) -> bool:
     """An idle connection with something to read is one the server has closed: seen without a round trip."""
     if conn.closed:
         return False

@@ -19,8 +19,8 @@ from dataclasses import replace
 from typing import Any
 
 from engine_server.pool import Connection
-from infobase.errors import InfobaseBusy, InfobaseLockedExclusively
-from infobase.storage import SessionInfo, Statement
+from infobase.errors import InfobaseBusy, InfobaseLockedExclusively, SessionLimit
+from infobase.storage import SERVICE_APPLICATION, SessionInfo, Statement
 
 SCHEMA = "infobase_service"
 SESSION_CLASS = 0x4942_5301
@@ -58,15 +58,31 @@ def own_prefix(engine_id: str) -> str:
     return f"infobase:{engine_id}:"
 
 
-def enter(conn: Connection, info: SessionInfo, engine_id: str) -> SessionInfo:
-    """Number and register a session on its registry connection."""
-    sweep(conn)
+def enter(conn: Connection, info: SessionInfo, engine_id: str, limit: int = 0) -> SessionInfo:
+    """Number and register a session on its registry connection, in a transaction. SessionLimit."""
+    if limit:
+        conn.execute(f"LOCK TABLE {SCHEMA}.sessions IN SHARE ROW EXCLUSIVE MODE")
+        _demand_room(conn, limit)
     number = _one(conn, f"SELECT nextval('{SCHEMA}.session_number')")
     numbered = replace(info, number=number)
-    conn.execute("SELECT pg_advisory_lock_shared(%s::int, %s::int)", [SESSION_CLASS, number])
-    values = [info.id, number, info.user, info.application, info.host, info.pid, info.started, engine_id]
-    conn.execute(f"INSERT INTO {SCHEMA}.sessions ({_COLUMNS}) VALUES (%s, %s, %s, %s, %s, %s, %s, %s)", values)
+    restore(conn, numbered, engine_id)
     return numbered
+
+
+def _demand_room(conn: Connection, limit: int) -> None:
+    counted = [str(s) for _, s in alive(conn) if s.application != SERVICE_APPLICATION and not s.terminated]
+    if len(counted) >= limit:
+        raise SessionLimit(limit=limit, holder="; ".join(counted))
+
+
+def restore(conn: Connection, info: SessionInfo, engine_id: str) -> None:
+    """Register a numbered session on this registry connection, also when it was registered on another that is gone."""
+    conn.execute("SELECT pg_advisory_lock_shared(%s::int, %s::int)", [SESSION_CLASS, info.number])
+    values = [info.id, info.number, info.user, info.application, info.host, info.pid, info.started, engine_id]
+    conn.execute(
+        f"INSERT INTO {SCHEMA}.sessions ({_COLUMNS}) VALUES (%s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
+        values,
+    )
 
 
 def leave(conn: Connection, info: SessionInfo) -> None:
@@ -74,20 +90,25 @@ def leave(conn: Connection, info: SessionInfo) -> None:
     conn.execute("SELECT pg_advisory_unlock_shared(%s::int, %s::int)", [SESSION_CLASS, info.number])
 
 
-def sweep(conn: Connection) -> None:
-    """Forget the sessions of dead processes."""
-    conn.execute(f"DELETE FROM {SCHEMA}.sessions s WHERE NOT {_ALIVE}", [SESSION_CLASS])
+def sweep(conn: Connection) -> list[str]:
+    """Forget the sessions of dead processes; who they were."""
+    sql = f"DELETE FROM {SCHEMA}.sessions s WHERE NOT {_ALIVE} RETURNING user_name, application, host, pid"
+    return [
+        f"{user or '-'} ({application}, {host}, pid {pid})"
+        for user, application, host, pid in conn.execute(sql, [SESSION_CLASS]).fetchall()
+    ]
 
 
 def alive(conn: Connection) -> list[tuple[str, SessionInfo]]:
     """(engine id, session) of the live ones."""
     sql = f"SELECT {_COLUMNS} FROM {SCHEMA}.sessions s WHERE {_ALIVE} ORDER BY number"
     rows = conn.execute(sql, [SESSION_CLASS]).fetchall()
+    ended = {found for (found,) in conn.execute(f"SELECT id FROM {SCHEMA}.ended").fetchall()}
     holders = [name for name, _ in conn.execute(_EXCLUSIVE_PIDS, [EXCLUSIVE_KEY]).fetchall()]
     found = []
     for row in rows:
         exclusive = any(name.startswith(own_prefix(row[7])) for name in holders)
-        found.append((row[7], replace(SessionInfo(*row[:7]), exclusive=exclusive)))
+        found.append((row[7], replace(SessionInfo(*row[:7]), exclusive=exclusive, terminated=row[0] in ended)))
     return found
 
 

@@ -6,24 +6,31 @@ with connect('File="/srv/crm";Usr="Иванов";Pwd="..."') as session: ...
 from __future__ import annotations
 
 import datetime as dt
+import logging
 import os
 import socket
 import uuid
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, cast
 
 from infobase import users
 from infobase.connection_string import ConnectionString, parse
-from infobase.errors import ConnectionStringInvalid, InfobaseNotFound, LoginFailed
+from infobase.errors import ConnectionStringInvalid, InfobaseNotFound, LoginFailed, SessionTerminated
 from infobase.i18n import text
 from infobase.infobase import Infobase, open_base
 from infobase.kernel import Kernel
 from infobase.rights import Access
 from infobase.session import Session
-from infobase.storage import LogEntry, SessionInfo, StorageEngine
+from infobase.storage import SERVICE_APPLICATION, EventLogStore, LogEntry, SessionInfo, Statement, StorageEngine
 
 if TYPE_CHECKING:
     from infobase.users import User
+
+PERMISSION_CODE = "INFOBASE_PERMISSION_CODE"
+"""Environment variable with the code that lets a session through a block, as 1C's /UC."""
+SESSION_LIMIT = "max_sessions"
+"""Key of the base's setting: the most sessions at once, "0" for any number."""
+_log = logging.getLogger("infobase")
 
 
 def engine_of(connection: str | ConnectionString) -> StorageEngine:
@@ -46,9 +53,14 @@ def engine_of(connection: str | ConnectionString) -> StorageEngine:
 
 
 def connect(
-    connection: str | ConnectionString, user: str = "", password: str | None = None, application: str = "Python"
+    connection: str | ConnectionString,
+    user: str = "",
+    password: str | None = None,
+    application: str = "Python",
+    permission_code: str = "",
 ) -> Session:
     """Open a session. `Usr` and `Pwd` of the string serve when none are given; with neither, the only user without a password is taken.
+    `permission_code` (or `UC` of the string) lets in where new sessions are blocked.
 
     Errors: InfobaseNotFound, LoginFailed, SessionsBlocked, InfobaseLockedExclusively, SessionLimit and what the engine raises.
     """
@@ -59,7 +71,8 @@ def connect(
             raise InfobaseNotFound(place=engine.place)
         base = open_base(engine)
         secret = password if password is not None else where.password
-        return open_session(base, user or where.user, secret, application)
+        code = permission_code or where.permission_code
+        return open_session(base, user or where.user, secret, application, code)
     except BaseException:
         engine.close()
         raise
@@ -70,26 +83,62 @@ def _printable(name: str) -> str:
     return "".join(c if c.isprintable() else "?" for c in name[: users.MAX_NAME])
 
 
-def open_session(base: Infobase, user: str = "", password: str = "", application: str = "Python") -> Session:
-    """A session of an opened base; closing it closes the base's engine."""
+def open_session(
+    base: Infobase, user: str = "", password: str = "", application: str = "Python", permission_code: str = ""
+) -> Session:
+    """A session of an opened base; closing it closes the base's engine. `permission_code`: else that of the environment."""
     kernel = base.kernel
-    found = _authenticate(kernel, user, password, application)
-    now = dt.datetime.now(dt.UTC).replace(tzinfo=None, microsecond=0)
-    name = found.name if found else ""
-    asked = SessionInfo(uuid.uuid4(), 0, name, application, socket.gethostname(), os.getpid(), now)
+    code = permission_code or os.environ.get(PERMISSION_CODE, "")
     with ExitStack() as stack:
         stack.callback(kernel.engine.close)
-        info = stack.enter_context(kernel.engine.open_session(asked))
-        access = Access(kernel.configuration, found.roles, found.name) if found else Access.full(kernel.configuration)
+        found = authenticate(kernel, user, password, application)
+        now = dt.datetime.now(dt.UTC).replace(tzinfo=None, microsecond=0)
+        name = found.name if found else ""
+        asked = SessionInfo(uuid.uuid4(), 0, name, application, socket.gethostname(), os.getpid(), now)
+        limit = 0 if application == SERVICE_APPLICATION else session_limit(kernel)
+        info = stack.enter_context(kernel.engine.open_session(asked, permission_code=code, limit=limit))
+        if limit:
+            _advise(kernel, limit)
+        access = access_of(kernel, found)
         session = Session(kernel, access, info, found.id if found else None)
         log = kernel.engine.event_log()
         log.append([session.log_entry("_$Session$_.Start")])
-        stack.callback(lambda: log.append([session.log_entry("_$Session$_.Finish")]))
+        stack.callback(_finish, log, session)
         session.keep(stack.pop_all())
     return session
 
 
-def _authenticate(kernel: Kernel, user: str, password: str, application: str) -> User | None:
+def _finish(log: EventLogStore, session: Session) -> None:
+    """Note the end, unless an administrator ended the session: then he noted it."""
+    with suppress(SessionTerminated):
+        log.append([session.log_entry("_$Session$_.Finish")])
+
+
+def access_of(kernel: Kernel, user: User | None) -> Access:
+    """The user's rights; all of them in a base without users."""
+    return Access(kernel.configuration, user.roles, user.name) if user else Access.full(kernel.configuration)
+
+
+def session_limit(kernel: Kernel) -> int:
+    """The most sessions at once: the base's own setting, else what the engine advises; 0: any number."""
+    mark = kernel.dialect.placeholder
+    with kernel.engine.transaction(write=False) as tx:
+        rows = tx.run([Statement(f"SELECT value FROM sys_settings WHERE key = {mark}", [SESSION_LIMIT])])[0]
+    value = str(rows[0][0]) if rows else ""
+    return int(value) if value.isdecimal() else kernel.engine.traits.max_users
+
+
+def _advise(kernel: Kernel, limit: int) -> None:
+    """A warning when as many work at once as the engine is good for."""
+    advised = kernel.engine.traits.max_users
+    present = sum(1 for s in kernel.engine.sessions() if s.application != SERVICE_APPLICATION and not s.terminated)
+    if advised and present >= advised:
+        ru = f"одновременно работают {present} (предел {limit}); больше людям подойдёт сервер: infobase advise"
+        en = f"{present} sessions at once (limit {limit}); a server suits more people: infobase advise"
+        _log.warning("%s: %s", kernel.engine.place, text(ru=ru, en=en))
+
+
+def authenticate(kernel: Kernel, user: str, password: str, application: str) -> User | None:
     """The user, or None in a base that has no users yet."""
     with kernel.engine.transaction(write=False) as tx:
         known = users.list_users(kernel, tx)

@@ -27,10 +27,10 @@ Pairs = tuple[tuple[str, str], ...]
 
 _KNOWN = (
     "File Srvr Ref ws DBMS DBSrvr DB DBUID DBPwd Usr Pwd Locale DBFormat DBPageSize SQLYOffs CrSQLDB SchJobDn LicDstr SUsr SPwd "
-    "prmod Zn wsn wsp wspauto wspsrv wspport wspuser wsppwd"
+    "prmod Zn UC wsn wsp wspauto wspsrv wspport wspuser wsppwd"
 )
 _CANONICAL = {name.casefold(): name for name in _KNOWN.split()}
-_SECRET = frozenset({"pwd", "dbpwd", "spwd", "wsppwd", "password"})
+_SECRET = frozenset({"pwd", "dbpwd", "spwd", "wsppwd", "password", "uc"})
 _QUOTED = frozenset({"file", "srvr", "ref", "ws", "dbsrvr", "db", "usr", "pwd"})
 """Values that 1C always writes in quotes; others only when they must be."""
 _DOORS: tuple[Literal["file", "srvr", "ws"], ...] = ("file", "srvr", "ws")
@@ -81,6 +81,11 @@ class ConnectionString:
     @property
     def password(self) -> str:
         return self.get("Pwd")
+
+    @property
+    def permission_code(self) -> str:
+        """What lets in where new sessions are blocked, as 1C's /UC."""
+        return self.get("UC")
 
     def format(self) -> str:
         """The canonical text, passwords included: `parse(c.format()) == c`."""

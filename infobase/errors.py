@@ -168,8 +168,8 @@ class CommitOutcomeUnknown(InfobaseError):
 
 class SessionLimit(InfobaseError):
     exit_code = 29
-    ru = "В файловом режиме могут работать не более {limit} пользователей; сейчас: {holder}. Перейдите на сервер (replicate)."
-    en = "File mode takes at most {limit} users; now: {holder}. Move to a server (`replicate`)."
+    ru = "В файловом режиме могут работать не более {limit} сеансов; сейчас: {holder}. Перейдите на сервер (advise покажет команду) или разрешите больше: infobase sessions limit."
+    en = "File mode takes at most {limit} sessions; now: {holder}. Move to a server (`advise` shows the command), or allow more: infobase sessions limit."
 
 
 # --- locks, storage conditions (30..39) ---
@@ -466,6 +466,14 @@ class SystemRefusal(InfobaseError):
     exit_code = 92
     ru = "Операционная система отказала ({place}): {detail}. Проверьте путь и права доступа."
     en = "The operating system refused ({place}): {detail}. Check the path and the permissions."
+
+
+class SessionTerminated(InfobaseError):
+    """An administrator ended the session; whatever it had not committed is rolled back."""
+
+    exit_code = 93
+    ru = "Сеанс работы завершён администратором. {detail} Войдите в базу заново."
+    en = "The session was ended by an administrator. {detail} Log in again."
 
 
 class InternalError(InfobaseError):

@@ -7,6 +7,7 @@ either no new base or a whole one.
 from __future__ import annotations
 
 import datetime as dt
+import socket
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -31,7 +32,14 @@ from infobase.registers import rebuild_statements
 from infobase.rights import Access
 from infobase.schema import ddl, restructure
 from infobase.session import Session
-from infobase.storage import LOCK_TIMEOUT, SessionInfo, Statement, StorageEngine, Transaction
+from infobase.storage import (
+    LOCK_TIMEOUT,
+    SERVICE_APPLICATION,
+    SessionInfo,
+    Statement,
+    StorageEngine,
+    Transaction,
+)
 
 STORE_FORMAT = 1
 """Format of the system tables; a base of a newer one is refused."""
@@ -120,10 +128,10 @@ def administrator_roles(configuration: Configuration) -> list[str]:
     return full or [r.name for r in configuration.roles]
 
 
-def system_session(kernel: Kernel) -> Session:
-    """A session of the platform itself, without a user and with all rights; it is not registered with the engine."""
+def system_session(kernel: Kernel, user: str = "") -> Session:
+    """A session of the platform itself with all rights; it is not registered with the engine. `user`: on whose behalf, for the event log."""
     now = dt.datetime.now(dt.UTC).replace(tzinfo=None, microsecond=0)
-    info = SessionInfo(uuid.uuid4(), 0, "", "Infobase", "", 0, now)
+    info = SessionInfo(uuid.uuid4(), 0, user, SERVICE_APPLICATION, socket.gethostname() if user else "", 0, now)
     return Session(kernel, Access.full(kernel.configuration), info)
 
 

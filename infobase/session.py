@@ -19,7 +19,14 @@ from typing import Self, TypeVar, cast
 
 from infobase import bulk_objects, operations, query
 from infobase.deletion import DeletionReport, delete_marked
-from infobase.errors import AccessDenied, ObjectNotFound, OperationForbidden, ReadOnlyTransaction
+from infobase.errors import (
+    AccessDenied,
+    EngineUnavailable,
+    ObjectNotFound,
+    OperationForbidden,
+    ReadOnlyTransaction,
+    SessionTerminated,
+)
 from infobase.i18n import language, text
 from infobase.kernel import Kernel
 from infobase.metadata.model import KINDS, Catalog, Document, MetadataObject
@@ -42,6 +49,7 @@ from infobase.register_managers import (
     condition_of,
 )
 from infobase.rights import Access
+from infobase.session_block import SessionBlock
 from infobase.settings import Classifiers, Constants, Enumerations, Settings
 from infobase.storage import LOCK_TIMEOUT, LockKey, LogEntry, SessionInfo, Transaction
 
@@ -97,6 +105,7 @@ class Session:
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
         """A write transaction; inside another one it is part of it. On failure the objects written in it get their former state back."""
+        self._demand_alive()
         if self._tx is not None:
             if not self._tx.writable:
                 raise ReadOnlyTransaction()
@@ -107,10 +116,11 @@ class Session:
             with self.kernel.engine.transaction(write=True, timeout=self.lock_timeout) as tx:
                 self._tx = tx
                 yield tx
-        except BaseException:
+        except BaseException as e:
             self._tx = None
             for undo in reversed(self._undo):
                 undo()
+            self._explain_loss(e)
             raise
         finally:
             self._tx = None
@@ -121,17 +131,39 @@ class Session:
     @contextmanager
     def reading(self) -> Iterator[Transaction]:
         """The current transaction, or a read-only snapshot for the block."""
+        self._demand_alive()
         if self._tx is not None:
             yield self._tx
             return
-        with self.kernel.engine.transaction(write=False, timeout=self.lock_timeout) as tx:
-            self._tx = tx
-            try:
+        try:
+            with self.kernel.engine.transaction(write=False, timeout=self.lock_timeout) as tx:
+                self._tx = tx
                 yield tx
-            finally:
-                self._tx = None
-                self._presentations.clear()
-                self._dereferenced.clear()
+        except EngineUnavailable as e:
+            self._explain_loss(e)
+            raise
+        finally:
+            self._tx = None
+            self._presentations.clear()
+            self._dereferenced.clear()
+
+    def _demand_alive(self) -> None:
+        """SessionTerminated once an administrator has ended this session."""
+        message = self.kernel.engine.administration().ended(self.info.id)
+        if message is not None:
+            raise SessionTerminated(detail=message)
+
+    def _explain_loss(self, e: BaseException) -> None:
+        """A connection that broke because the session was ended says so."""
+        if not isinstance(e, EngineUnavailable):
+            return
+        message = self.kernel.engine.administration().ended(self.info.id, sure=True)
+        if message is not None:
+            raise SessionTerminated(detail=message) from e
+
+    def block(self) -> SessionBlock | None:
+        """The block of new sessions that is set: running sessions see it, for their users should finish before it begins."""
+        return self.kernel.engine.administration().block()
 
     def lock(self, keys: Sequence[LockKey], *, shared: bool = False) -> None:
         """Managed locks to the end of the current transaction."""

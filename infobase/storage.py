@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Literal, Protocol, Self
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from infobase.session_block import SessionBlock
+
 LOCK_TIMEOUT = 20.0
 """Seconds a writer waits for a lock before `LockTimeout`, as in 1C."""
 
@@ -119,9 +121,14 @@ class Traits:
     """Exact decimal digits a Number may have."""
 
 
+SERVICE_APPLICATION = "Infobase"
+"""The application of the command line's own short sessions: they are neither counted nor refused where the number of sessions is limited,
+for an administrator must be able to come in and end the others."""
+
+
 @dataclass(frozen=True, slots=True)
 class SessionInfo:
-    """An open session, as `infobase sessions` shows it. Times are UTC, naive."""
+    """An open session, as `infobase sessions` shows it. Times are UTC, naive. `terminated`: told to end, and not gone yet."""
 
     id: uuid.UUID
     number: int
@@ -131,9 +138,49 @@ class SessionInfo:
     pid: int
     started: dt.datetime
     exclusive: bool = False
+    terminated: bool = False
 
     def __str__(self) -> str:
         return f"{self.user or '-'} ({self.application}, {self.host}, pid {self.pid})"
+
+
+@dataclass(frozen=True, slots=True)
+class LockInfo:
+    """A lock somebody holds or waits for. `holder`: the session as people know it; `number`: its number, 0 where it is not known.
+
+    `what`: the lock's space or table, "" for the whole base; `since`: UTC, naive; `blocked_by`: who is waited for.
+    """
+
+    holder: str
+    what: str
+    number: int = 0
+    shared: bool = False
+    waiting: bool = False
+    since: dt.datetime | None = None
+    blocked_by: str = ""
+
+
+class SessionAdministration(Protocol):
+    """What an administrator does with the sessions of a base."""
+
+    def block(self) -> SessionBlock | None:
+        """The block of new sessions that is set, in force or not."""
+
+    def set_block(self, block: SessionBlock | None) -> None:
+        """Set it, or lift it with None."""
+
+    def terminate(self, sessions: Collection[uuid.UUID] | None, message: str) -> None:
+        """End these sessions, or with None everybody but this engine: their next call fails with `message`, what they have open is rolled back."""
+
+    def ended(self, session: uuid.UUID, *, sure: bool = False) -> str | None:
+        """The message a session of this engine was ended with, None while it lives. Asked before every call, so it costs next to nothing;
+        `sure` asks the store itself."""
+
+    def locks(self, spaces: Collection[str]) -> list[LockInfo]:
+        """Locks held and waited for now. `spaces`: the lock spaces there are, for stores that keep only their hashes."""
+
+    def leftovers(self) -> list[str]:
+        """What dead processes left behind and this engine has cleared away, in words with the holder's name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,11 +325,17 @@ class StorageEngine(Protocol):
     def exclusive(self, timeout: float = LOCK_TIMEOUT) -> AbstractContextManager[None]:
         """The base for this session alone; InfobaseBusy naming the others when it cannot be had."""
 
-    def open_session(self, info: SessionInfo) -> AbstractContextManager[SessionInfo]:
-        """Register a session (its number is given by the store). InfobaseLockedExclusively, SessionsBlocked, SessionLimit."""
+    def open_session(
+        self, info: SessionInfo, *, permission_code: str = "", limit: int = 0
+    ) -> AbstractContextManager[SessionInfo]:
+        """Register a session (its number is given by the store). `permission_code` passes a block; `limit`: the most sessions at once, 0 for
+        any number. InfobaseLockedExclusively, SessionsBlocked, SessionLimit."""
 
     def sessions(self) -> list[SessionInfo]:
         """The live sessions; those of dead processes are swept."""
+
+    def administration(self) -> SessionAdministration:
+        """Blocks, terminations and locks."""
 
     def bulk_load(self, tx: Transaction, table: Table, rows: Iterable[Sequence[object]]) -> int:
         """Insert many rows (all columns of `table` in order, storage form) inside a transaction; the count."""

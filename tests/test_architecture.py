@@ -16,11 +16,14 @@ ENGINE_MAY = (
     "infobase.storage",
     "infobase.errors",
     "infobase.i18n",
+    "infobase.files",
+    "infobase.session_block",
     "infobase.log_layout",
     "infobase.arrow",
     "infobase.schema.naming",
 )
-"""What an engine knows of the kernel: the contract, its Arrow form, the log's layout, and how long a name may be."""
+"""What an engine knows of the kernel: the contract, writing small files, the session block, the log's layout, its Arrow form, and how long
+a name may be."""
 LAYERS = {
     "infobase.metadata": 0,
     "infobase.schema": 1,

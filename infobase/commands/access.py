@@ -15,16 +15,17 @@ import click
 
 from infobase.commands.interface import option
 from infobase.commands.output import remark
-from infobase.connection import engine_of, open_session
+from infobase.connection import access_of, authenticate, engine_of, open_session
 from infobase.connection_string import ConnectionString
 from infobase.errors import Cancelled, LoginFailed, UsageError
 from infobase.i18n import text
 from infobase.infobase import Infobase, open_base
 from infobase.list_file import resolve
+from infobase.rights import Access
 from infobase.session import Session
-from infobase.storage import StorageEngine
+from infobase.storage import SERVICE_APPLICATION, StorageEngine
 
-APPLICATION = "Infobase"
+APPLICATION = SERVICE_APPLICATION
 PASSWORD_VARIABLE = "INFOBASE_PASSWORD"
 
 
@@ -34,6 +35,7 @@ class Login:
 
     user: str = ""
     password: str | None = None
+    permission_code: str = ""
 
 
 def connection_argument(name: str = "connection", metavar: str = "CONN") -> Callable[[Any], Any]:
@@ -41,7 +43,7 @@ def connection_argument(name: str = "connection", metavar: str = "CONN") -> Call
 
 
 def login_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """`--user`, `--password-file`; the command receives one `login`."""
+    """`--user`, `--password-file`, `--permission-code`; the command receives one `login`."""
 
     @option("--user", "-u", default="", ru="Пользователь базы", en="User of the infobase")
     @option(
@@ -50,9 +52,15 @@ def login_options(function: Callable[..., Any]) -> Callable[..., Any]:
         ru=f"Файл с паролем (иначе {PASSWORD_VARIABLE} или вопрос в терминале)",
         en=f"File with the password (else {PASSWORD_VARIABLE}, or a question in the terminal)",
     )
+    @option(
+        "--permission-code",
+        default="",
+        ru="Код разрешения, если начало сеансов запрещено (как /UC)",
+        en="Permission code where new sessions are blocked (as /UC)",
+    )
     @wraps(function)
-    def command(*args: Any, user: str, password_file: Path | None, **rest: Any) -> Any:
-        return function(*args, login=Login(user, given_password(password_file)), **rest)
+    def command(*args: Any, user: str, password_file: Path | None, permission_code: str, **rest: Any) -> Any:
+        return function(*args, login=Login(user, given_password(password_file), permission_code), **rest)
 
     return command
 
@@ -121,15 +129,31 @@ def _log_in(base: Infobase, where: ConnectionString, login: Login) -> Session:
     password = login.password if login.password is not None else where.password
     if user and not password and login.password is None and can_ask():
         password = ask_password(text(ru=f"Пароль пользователя {user}", en=f"Password of {user}"))
+    code = login.permission_code or where.permission_code
     try:
-        return open_session(base, user, password, APPLICATION)
+        return open_session(base, user, password, APPLICATION, code)
     except LoginFailed:
         if not user and not can_ask():
             remark(text(ru="Укажите пользователя: --user ИМЯ", en="Give the user: --user NAME"))
         if user or login.password is not None or not can_ask():
             raise
     user = click.prompt(text(ru="Пользователь", en="User"), err=True)
-    return open_session(base, user, ask_password(text(ru="Пароль", en="Password")), APPLICATION)
+    return open_session(base, user, ask_password(text(ru="Пароль", en="Password")), APPLICATION, code)
+
+
+@contextmanager
+def administered(connection: str | ConnectionString, login: Login) -> Iterator[tuple[Infobase, Access]]:
+    """An open base and its administrator's rights without a session, so that a block of new sessions does not keep him out."""
+    where = resolve(connection) if isinstance(connection, str) else connection
+    with store(where) as engine:
+        base = open_base(engine)
+        user = login.user or where.user
+        password = login.password if login.password is not None else where.password
+        if user and not password and login.password is None and can_ask():
+            password = ask_password(text(ru=f"Пароль пользователя {user}", en=f"Password of {user}"))
+        access = access_of(base.kernel, authenticate(base.kernel, user, password, APPLICATION))
+        access.demand_configuration("Administration")
+        yield base, access
 
 
 def demand_administrator(session: Session) -> None:
