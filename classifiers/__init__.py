@@ -9,6 +9,10 @@ catalog_target.py  writing into a catalog
 reading.py         what readers share: counts, warnings, the place of a fault
 model.py           what files hold, as frozen dataclasses
 banks.py           the bank directory; ed807.py, ed807_entry.py: its form ED807
+okof.py, enaof.py  1C's envelope of fixed assets (envelope.py)
+okved2.py oksm.py okv.py okei.py okopf.py   small classifiers: CSV or XML of named columns (tables.py)
+rates.py calendar.py   registers by day (register_target.py)
+xml_stream.py      hardened XML as a stream
 account_key.py     the key of an account (CBR rule 515), also used by the CRM's checks
 sample.py          small valid files in the real formats, for the demo and the tests
 """

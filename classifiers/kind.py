@@ -106,7 +106,8 @@ class ClassifierKind:
     there; those the target lacks are left out. `closed_field`: set for items the file no longer names. `accumulates`: every file adds
     its period (days of rates, years of a calendar) and says nothing of the others. `fresh_days`: how long a version holds good, 0 for ever.
     `builtin`: file in the product's own data, "" when there is none. `template_file`: how the vendor calls it in a template's folder.
-    `member_bytes`: limit of one unpacked file."""
+    `member_bytes`: limit of one unpacked file. `first_format_wins`: its formats are published side by side with the same content, so
+    that a source may hold several; otherwise that is an ambiguity."""
 
     name: str
     title: Bilingual
@@ -124,3 +125,4 @@ class ClassifierKind:
     builtin: str = ""
     template_file: str = ""
     member_bytes: int = MAX_UNPACKED_BYTES
+    first_format_wins: bool = False

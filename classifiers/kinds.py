@@ -5,16 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from classifiers.banks import BANKS
+from classifiers.calendar import CALENDAR
+from classifiers.enaof import ENAOF
 from classifiers.kind import ClassifierKind
 from classifiers.kladr_load import KLADR
+from classifiers.okei import OKEI
+from classifiers.okof import OKOF
+from classifiers.okopf import OKOPF
+from classifiers.oksm import OKSM
+from classifiers.okv import OKV
+from classifiers.okved2 import OKVED2
+from classifiers.rates import RATES
 from infobase.errors import UnknownObject
 from infobase.i18n import text
 from infobase.metadata.model import CLASSIFIER_KINDS
 
-_ALL = (
-    BANKS,
-    KLADR,
-)
+_ALL = (KLADR, BANKS, OKOF, ENAOF, OKVED2, OKSM, OKV, RATES, OKEI, OKOPF, CALENDAR)
 KINDS: Mapping[str, ClassifierKind] = {
     kind.name: kind for kind in sorted(_ALL, key=lambda k: CLASSIFIER_KINDS.index(k.name))
 }

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
+import string
 from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+from itertools import pairwise
 
 from classifiers.model import FileWarning
 from classifiers.source import Member, refused
@@ -13,6 +17,10 @@ from infobase.i18n import Bilingual
 
 MAX_WARNINGS = 100
 """All are counted; so many are kept to be shown."""
+_NUMBER = re.compile(r"-?\d{1,15}(\.\d{1,10})?", re.ASCII)
+_JUDGED_LETTERS = 8
+_RUSSIAN = frozenset("абвгдеёжзийклмнопрстуфхцчшщъыьэюяАБВГДЕЁЖЗИЙКЛМНОПРСТУФХЦЧШЩЪЫЬЭЮЯ" + string.ascii_letters)
+_ODD_MARKS = frozenset("‚„…†‡‰‹›•™¤¦¬­�─│┌┐└┘├┤┬┴┼▀▄█▌▐░▒▓")
 
 
 class Reading:
@@ -21,6 +29,7 @@ class Reading:
     def __init__(self, member: Member) -> None:
         self.member = member
         self.records = 0
+        self.header_rows = 0
         self.version: dt.date | None = None
         self._warnings: list[FileWarning] = []
         self._warning_count = 0
@@ -50,10 +59,84 @@ class Reading:
         place_en = f"record {self.records}" + (f", {shown(key)}" if key else "") + (f", field {field}" if field else "")
         return refused(self.member.place, f"{place_ru}: {ru}", f"{place_en}: {en}")
 
+    def text(self, field: str, value: str, length: int, key: str = "", *, required: bool = False) -> str:
+        """A text for people: blanks collapsed, of a length the target holds (the rest cut off, with a warning), in the right code page."""
+        made = " ".join(value.split())
+        if required and not made:
+            raise self.wrong(field, "не заполнено", "is empty", key)
+        if garbled(made):
+            ru = f"«{shown(made)}»: это не текст, кодировка файла указана неверно"
+            raise self.wrong(field, ru, f"{shown(made)!r} is no text: the file's code page is stated wrongly", key)
+        if len(made) > length:
+            self.warn(key, field, made, f"длиннее {length} символов, обрезано", f"longer than {length}, cut")
+            made = made[: length - 1] + "…"
+        return made
+
+    def digits(self, field: str, value: str, length: int, key: str = "") -> str:
+        """A code of exactly so many digits."""
+        made = value.strip()
+        if len(made) != length or not (made.isascii() and made.isdigit()):
+            ru, en = f"«{shown(made)}»: нужно цифр: {length}", f"{shown(made)!r}: {length} digits are needed"
+            raise self.wrong(field, ru, en, key)
+        return made
+
+    def number(self, field: str, value: str, key: str = "") -> Decimal:
+        """A number with a decimal comma or point, blanks between the thousands allowed."""
+        made = "".join(value.split()).replace(",", ".")
+        if not _NUMBER.fullmatch(made):
+            raise self.wrong(field, f"«{shown(value)}»: нужно число", f"{shown(value)!r}: a number is needed", key)
+        return Decimal(made)
+
+    def day(self, field: str, value: str, pattern: str, key: str = "") -> dt.date:
+        """A date in a `strptime` form."""
+        try:
+            return dt.datetime.strptime(value.strip(), pattern).date()
+        except ValueError as error:
+            raise self.wrong(
+                field, f"«{shown(value)}»: нужна дата", f"{shown(value)!r}: a date is needed", key
+            ) from error
+
+    def demand_new(self, seen: set[str], code: str, field: str = "Code") -> None:
+        """Every code once."""
+        if code in seen:
+            raise self.wrong(field, f"код {code} встречается второй раз", f"the code {code} occurs twice")
+        seen.add(code)
+
     def demand_records(self) -> None:
         """Zero records is an error: a good file never has none."""
         if not self.records:
             raise refused(self.member.place, "в файле нет ни одной записи", "the file has no records")
+
+
+def garbled(text: str) -> bool:
+    """Whether a Russian text was read in a wrong code page: UTF-8 as windows-1251 is pairs that begin with «Р» or «С»; cp866 and KOI8 taken
+    for windows-1251 give letters no Russian word has. Short texts are not judged."""
+    letters = [c for c in text if c.isalpha() and not c.isascii()]
+    if len(letters) < _JUDGED_LETTERS:
+        return False
+    pairs = sum(c in "РС" for c in letters)
+    foreign = sum(c not in _RUSSIAN for c in letters)
+    marks = sum(c in _ODD_MARKS for c in text)
+    latin = sum("À" <= c <= "ɏ" for c in letters)
+    wrong_case = sum(a.islower() and b.isupper() for a, b in pairwise(text))
+    return (
+        pairs > len(letters) * 0.45
+        or (foreign + marks > len(letters) * 0.3 and foreign > latin)
+        or wrong_case > len(letters) * 0.4
+    )
+
+
+def date_in_name(member: Member) -> dt.date | None:
+    """The day in a published file's name (data-20231201-..., 20201204_...), for forms that say nothing of it inside."""
+    for found in re.findall(r"(?<!\d)(\d{8})(?!\d)", member.base_name):
+        for pattern in ("%Y%m%d", "%d%m%Y"):
+            try:
+                day = dt.datetime.strptime(found, pattern).date()
+            except ValueError:
+                continue
+            if 1990 <= day.year <= 2100:
+                return day
+    return None
 
 
 def only(members: Sequence[Member], day_of: Callable[[Member], str] = lambda m: m.name) -> Member:

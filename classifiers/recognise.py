@@ -74,7 +74,7 @@ def find_format(kind: ClassifierKind, source: Source) -> tuple[Format, Sequence[
 
     A lone file that is not recognised but begins as one of the formats does is given to that format, whose reader says what is wrong."""
     found = [(form, members) for form in kind.formats if (members := form.select(source))]
-    if len(found) > 1:
+    if len(found) > 1 and not kind.first_format_wins:
         names = "; ".join(f"{form.name}: {_names(members)}" for form, members in found)
         raise ClassifierAmbiguous(
             place=source.path, detail=Bilingual(f"форматов несколько ({names})", f"several formats ({names})")

@@ -1,0 +1,195 @@
+"""Small classifiers as rows of named columns, whichever way they are published: CSV of any usual delimiter and encoding, or XML whose records
+carry their columns as attributes or child elements. Columns are known by their names in any of the published spellings.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from lxml import etree
+
+from classifiers.reading import Reading
+from classifiers.recognise import looks_like_xml
+from classifiers.source import HEAD_BYTES, Member, refused
+from classifiers.text import shown
+from classifiers.xml_stream import local, release, xml_steps
+
+MAX_TABLE_BYTES = 64 * 1024 * 1024
+DELIMITERS = ";,\t|"
+ENCODINGS = ("utf-8-sig", "cp1251")
+NULLS = frozenset({"NULL", "null", "\\N"})
+
+Aliases = Mapping[str, Sequence[str]]
+"""Our column -> the names it is published under, compared without regard to case and separators."""
+Positions = Callable[[Sequence[Sequence[str]]], Mapping[str, int] | None]
+"""Columns of a table without a header, judged by its first rows."""
+
+
+def simplified(name: str) -> str:
+    """A column's name for comparing."""
+    return re.sub(r"[\W_]+", "", name).casefold().replace("ё", "е")
+
+
+def by_alias(aliases: Aliases) -> dict[str, str]:
+    """Simplified published name -> our column."""
+    return {simplified(name): column for column, names in aliases.items() for name in (column, *names)}
+
+
+def rows_of(reading: Reading, aliases: Aliases, positions: Positions | None = None) -> Iterator[dict[str, str]]:
+    """The records of a CSV or an XML, as our column -> text. `reading.records` is the number of the current one.
+
+    ClassifierInvalid when the columns cannot be told."""
+    if looks_like_xml(reading.member.head):
+        yield from xml_rows(reading, aliases)
+    else:
+        yield from csv_rows(reading, aliases, positions)
+
+
+# --- CSV ---
+
+
+def head_table(member: Member) -> list[list[str]]:
+    """The first rows of what may be a CSV, for telling formats apart; the last, perhaps cut one is left out. [] for anything else."""
+    head = member.head
+    if not head or b"\0" in head or looks_like_xml(head):
+        return []
+    text = ""
+    for encoding in ENCODINGS:
+        try:
+            text = head.decode(encoding)
+            break
+        except UnicodeDecodeError as error:
+            if encoding == "utf-8-sig" and error.start >= len(head) - 4 and len(head) >= HEAD_BYTES:
+                text = head[: error.start].decode(encoding)
+                break
+    lines = text.splitlines()
+    whole = lines if len(head) < HEAD_BYTES else lines[:-1]
+    return list(csv.reader(whole[:200], delimiter=delimiter_of(whole[:20])))
+
+
+def delimiter_of(lines: Sequence[str]) -> str:
+    """The delimiter that splits most of the lines into the same number of columns."""
+
+    def score(mark: str) -> tuple[int, int]:
+        counts = [len(row) for row in csv.reader(lines, delimiter=mark)]
+        common = max(set(counts), key=counts.count) if counts else 1
+        return (counts.count(common) if common > 1 else 0, common)
+
+    return max(DELIMITERS, key=score)
+
+
+def csv_rows(reading: Reading, aliases: Aliases, positions: Positions | None) -> Iterator[dict[str, str]]:
+    """Rows of a CSV; the header, if there is one, names the columns in any order."""
+    rows = csv_lines(reading)
+    columns: Mapping[str, int] | None = None
+    first = _head_rows(rows)
+    names = by_alias(aliases)
+    if first:
+        header = {names[simplified(c)]: i for i, c in enumerate(first[0]) if simplified(c) in names}
+        if len(header) >= 2 or (len(first[0]) == 1 and header):
+            columns, first = header, first[1:]
+            reading.header_rows = 1
+        elif positions is not None:
+            columns = positions(first)
+    if columns is None:
+        wanted = ", ".join(aliases)
+        raise refused(
+            reading.member.place,
+            f"не узнаны столбцы таблицы (нужны: {wanted}; начало: {shown(' | '.join(first[0]) if first else '')})",
+            f"the columns are not recognised (needed: {wanted}; it begins: {shown(' | '.join(first[0]) if first else '')})",
+        )
+    for row in (*first, *rows):
+        reading.records += 1
+        yield {name: _cell(row[i]) if i < len(row) else "" for name, i in columns.items()}
+
+
+def csv_lines(reading: Reading) -> Iterator[list[str]]:
+    """The rows of a CSV that are not blank."""
+    text = decoded(reading)
+    lines = text.splitlines()
+    source = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter_of(lines[:20]), strict=False)
+    try:
+        for row in source:
+            if any(cell.strip() for cell in row):
+                yield row
+    except csv.Error as error:
+        line = source.line_num
+        raise refused(
+            reading.member.place, f"строка {line}: не CSV ({error})", f"line {line}: no CSV ({error})"
+        ) from error
+
+
+def decoded(reading: Reading) -> str:
+    """The whole text of a small file: UTF-8, else windows-1251."""
+    data = reading.member.read(MAX_TABLE_BYTES)
+    if not data.strip():
+        raise refused(reading.member.place, "файл пуст", "the file is empty")
+    if b"\0" in data[:HEAD_BYTES] and not data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise refused(reading.member.place, "это не текст", "this is no text")
+    for encoding in ("utf-16",) if data.startswith((b"\xff\xfe", b"\xfe\xff")) else ENCODINGS:
+        try:
+            return data.decode(encoding)
+        except UnicodeDecodeError as error:
+            line = data.count(b"\n", 0, error.start) + 1
+    ru, en = f"строка {line}: не UTF-8 и не windows-1251", f"line {line}: neither UTF-8 nor windows-1251"
+    raise refused(reading.member.place, ru, en)
+
+
+def _head_rows(rows: Iterator[list[str]], count: int = 50) -> list[list[str]]:
+    found: list[list[str]] = []
+    for row in rows:
+        found.append(row)
+        if len(found) == count:
+            break
+    return found
+
+
+def _cell(value: str) -> str:
+    made = " ".join(value.split())
+    return "" if made in NULLS else made
+
+
+# --- XML ---
+
+
+def xml_rows(reading: Reading, aliases: Aliases) -> Iterator[dict[str, str]]:
+    """Records of an XML: elements with attributes, or with plain child elements, that name at least two of our columns."""
+    names = by_alias(aliases)
+    for step in xml_steps(reading, limit=MAX_TABLE_BYTES):
+        if step.opened or step.depth == 0:
+            continue
+        row = _columns(step.element, names)
+        if len(row) < 2:
+            continue
+        reading.records += 1
+        yield row
+        release(step.element)
+
+
+def _columns(element: etree._Element, names: Mapping[str, str]) -> dict[str, str]:
+    row: dict[str, str] = {}
+    for name, value in element.attrib.items():
+        column = names.get(simplified(local(str(name))))
+        if column is not None:
+            row.setdefault(column, _cell(str(value)))
+    for child in element:
+        if len(child):
+            continue
+        column = names.get(simplified(local(str(child.tag))))
+        if column is not None:
+            row.setdefault(column, _cell(str(child.text or "")))
+    return row
+
+
+def xml_has(member: Member, aliases: Aliases, required: Sequence[str]) -> bool:
+    """Whether the beginning of an XML shows a record with these columns, for telling formats apart."""
+    from classifiers.recognise import head_text
+
+    if not looks_like_xml(member.head):
+        return False
+    names = by_alias(aliases)
+    written = {names.get(simplified(n)) for n in re.findall(r"[<\s]([\w.:-]+)(?:\s*=|>)", head_text(member.head))}
+    return set(required) <= written
