@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine_file import bulk, upkeep
+from engine_file import bulk, golden, upkeep
 from engine_file.administration import FileAdministration
 from engine_file.event_log import FileEventLog
 from engine_file.failures import translate
@@ -77,6 +77,7 @@ class FileEngine:
         self.place = str(self.folder.root)
         self.lock_timeout = lock_timeout
         self._staged: _Staging | None = None
+        self._golden = False
         self._mutex = threading.RLock()
         self._clear()
 
@@ -164,19 +165,20 @@ class FileEngine:
     # --- existence ---
 
     def exists(self) -> bool:
+        if self._golden:
+            return golden.is_sealed(self.base)
         if not self.base.exists():
             return False
         recognise(self.base)
         return True
 
+    def golden(self, key: str, cache: Path) -> FileEngine:
+        made = FileEngine(cache / key, lock_timeout=self.lock_timeout)
+        made._golden = True
+        return made
+
     def create(self) -> FileEngine:
-        root = self.folder.root
-        made = not root.exists()
-        with _folder_errors(root):
-            root.mkdir(parents=True, exist_ok=True)
-            sweep(self.folder)
-            staged = FileEngine(root, lock_timeout=self.lock_timeout)
-            staged._staged = _Staging(Neighbour(self.folder, "new"), made)
+        staged = self._stage()
         conn = sqlite3.connect(staged.base)
         try:
             conn.execute(f"PRAGMA application_id = {APPLICATION_ID}")
@@ -187,13 +189,25 @@ class FileEngine:
             conn.close()
         return staged
 
+    def _stage(self) -> FileEngine:
+        """A private place beside this one, without a file yet."""
+        root = self.folder.root
+        made = not root.exists()
+        with _folder_errors(root):
+            root.mkdir(parents=True, exist_ok=True)
+            sweep(self.folder)
+            staged = FileEngine(root, lock_timeout=self.lock_timeout)
+            staged._staged = _Staging(Neighbour(self.folder, "new"), made)
+        return staged
+
     def publish(self, staged: FileEngine, *, replace: bool) -> None:
         staging = staged._staged
         if staging is None:
             raise ValueError("publish takes what create() or clone_from() returned")
         entries = staging.entries
         staged.close()
-        upkeep.finish_store(staged.base, choose_journal(self.folder.root))
+        # Opening a WAL file with another journal converts it; what will be copied often and opened so is kept without.
+        upkeep.finish_store(staged.base, "truncate" if self._golden else choose_journal(self.folder.root))
         sync_file(staged.base)
         self.close()
         self._registry.take_exclusive(0 if not replace else 1.0)
@@ -202,6 +216,8 @@ class FileEngine:
                 if not replace:
                     raise InfobaseExists(place=self.place)
                 upkeep.empty_journals(self.folder.base)
+            if self._golden:
+                golden.unseal(self.folder.base)
             for companion in ("-wal", "-shm", "-journal"):
                 self.folder.base.with_name(self.folder.base.name + companion).unlink(missing_ok=True)
             staged.base.replace(self.folder.base)
@@ -211,7 +227,10 @@ class FileEngine:
             self._registry.give_exclusive()
         staging.neighbour.release()
         staging.published = True
-        self.event_log().append(entries)
+        if self._golden:
+            golden.seal(self.folder.base)
+        else:
+            self._file_log().begin(entries)
 
     def drop(self) -> None:
         if self._staged:
@@ -237,13 +256,20 @@ class FileEngine:
 
     def clone_from(self, golden: FileEngine) -> FileEngine:
         recognise(golden.base)
+        if golden._golden:
+            return self._staged_copy(golden.base, raw=True)
         return self._staged_copy(golden.base)
 
-    def _staged_copy(self, source: Path) -> FileEngine:
-        staged = self.create()
+    def _staged_copy(self, source: Path, *, raw: bool = False) -> FileEngine:
+        """`raw`: nobody has the source open, its bytes are the base."""
+        staged = self._stage()
         try:
-            upkeep.copy_store(source, staged.base)
-            staged.store().demand_plain_schema()
+            if raw:
+                with _folder_errors(self.folder.root):
+                    golden.copy(source, staged.base)
+            else:
+                upkeep.copy_store(source, staged.base)
+                staged.store().demand_plain_schema()
         except BaseException:
             staged.drop()
             raise
@@ -411,8 +437,9 @@ class FileEngine:
     # --- log and upkeep ---
 
     def event_log(self) -> EventLogStore:
-        if self._staged:
-            return self._staged
+        return self._staged or self._file_log()
+
+    def _file_log(self) -> FileEventLog:
         with self._mutex:
             self._leave_parent()
             if self._log is None:

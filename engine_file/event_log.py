@@ -61,6 +61,38 @@ class FileEventLog:
         if entries:
             self._guarded(lambda conn: self._insert(conn, entries))
 
+    def begin(self, entries: Sequence[LogEntry]) -> None:
+        """The first entries of a base just published: a new log is written at one stroke, an old one is gone on with."""
+        if not entries:
+            return
+        if self.path.exists():
+            self.append(entries)
+            return
+        try:
+            with self._mutex, self._locked():
+                self._build(entries)
+        except (sqlite3.Error, OSError) as problem:
+            self._report(problem)
+
+    def _build(self, entries: Sequence[LogEntry]) -> None:
+        staged = self.path.with_name(self.path.name + ".new")
+        staged.unlink(missing_ok=True)
+        conn = sqlite3.connect(staged, isolation_level=None)
+        try:
+            conn.execute("PRAGMA synchronous = OFF")
+            conn.execute("PRAGMA journal_mode = MEMORY").fetchone()
+            conn.execute("BEGIN")
+            for statement in create_statements("sqlite"):
+                conn.execute(statement.sql)
+            self._insert(conn, entries)
+            conn.execute("COMMIT")
+            if self._journal == "wal":
+                conn.execute("PRAGMA journal_mode = WAL").fetchone()
+        finally:
+            conn.close()
+            self._codes.clear()
+        staged.replace(self.path)
+
     def read(self, wanted: LogFilter) -> Iterator[LogEntry]:
         if not self.path.exists():
             return

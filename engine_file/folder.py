@@ -176,8 +176,21 @@ def is_network(folder: Path) -> bool:
 
         drive = os.path.splitdrive(folder)[0]
         return drive.startswith("\\\\") or ctypes.windll.kernel32.GetDriveTypeW(drive + "\\") == 4  # type: ignore[attr-defined]
-    kind = _file_system(folder)
+    try:
+        kind = _file_system_of_device(folder.stat().st_dev, folder)
+    except OSError:
+        kind = _file_system(folder)
     return kind in _NETWORK or kind.startswith("fuse")
+
+
+_kinds: dict[int, str] = {}
+
+
+def _file_system_of_device(device: int, folder: Path) -> str:
+    """Asked once of each mounted device: the answer is looked for at every opening."""
+    if device not in _kinds:
+        _kinds[device] = _file_system(folder)
+    return _kinds[device]
 
 
 def _file_system(folder: Path) -> str:

@@ -105,8 +105,8 @@ class Store:
         conn.execute("PRAGMA cell_size_check = ON")
         conn.execute("PRAGMA mmap_size = 0")
         if self.journal == "memory":
-            conn.execute("PRAGMA journal_mode = MEMORY")
             conn.execute("PRAGMA synchronous = OFF")
+            conn.execute("PRAGMA journal_mode = MEMORY")
             conn.execute("PRAGMA cache_size = -65536")
             return
         found = conn.execute("PRAGMA journal_mode").fetchone()[0]

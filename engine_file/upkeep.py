@@ -36,9 +36,10 @@ def folder_error(problem: OSError, root: Path) -> InfobaseError:
 
 
 def finish_store(path: Path, journal: Journal) -> None:
-    """Make a staged file what it will be: with the header of its journal mode, whole in one file."""
+    """Make a staged file what it will be: with the header of its journal mode, whole in one file. The caller syncs it."""
     with closing(sqlite3.connect(path, isolation_level=None)) as conn:
         try:
+            conn.execute("PRAGMA synchronous = OFF")
             conn.execute(f"PRAGMA journal_mode = {'wal' if journal == 'wal' else 'delete'}").fetchone()
         except sqlite3.Error as problem:
             raise translate(problem, path) or problem from problem

@@ -53,6 +53,7 @@ if TYPE_CHECKING:
 
 MARKER = "sys_infobase"
 """The table by which a database is known as an infobase."""
+GOLDEN = "infobase_golden_"
 _OPTIONS = "-c timezone=UTC -c datestyle=ISO -c search_path=public -c jit=off"
 _BEGIN_WRITE = Statement("BEGIN")
 _BEGIN_READ = Statement("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
@@ -70,6 +71,7 @@ class ServerEngine:
         log_in_transaction=True,
         max_infobase_bytes=0,
         max_users=0,
+        demands_password=True,
     )
 
     def __init__(self, conninfo: ServerPlace, *, pool_size: int = 4, prepare: bool = True) -> None:
@@ -77,6 +79,7 @@ class ServerEngine:
         self.place = str(conninfo)
         self._size, self._prepare = pool_size, prepare
         self._stage: staging.Stage | None = None
+        self._golden = False
         self._mutex = threading.RLock()
         self._clear()
 
@@ -210,6 +213,8 @@ class ServerEngine:
     def exists(self) -> bool:
         if self._stage is not None or self._pool is not None:
             return True
+        if self._golden:
+            return staging.is_sealed(self.where())
         try:
             conn = self._connect()
         except InfobaseNotFound:
@@ -222,6 +227,11 @@ class ServerEngine:
         if isinstance(problem, InfobaseNotFound):
             return False
         raise problem
+
+    def golden(self, key: str, cache: Path) -> ServerEngine:
+        made = ServerEngine(self.where().at(GOLDEN + key), pool_size=self._size, prepare=self._prepare)
+        made._golden = True
+        return made
 
     def create(self) -> ServerEngine:
         return self._staged("template0")
@@ -240,6 +250,8 @@ class ServerEngine:
         staged.close()
         self.close()
         staging.switch(stage, self.where(), self.id, replace=replace)
+        if self._golden:
+            staging.seal(self.where())
 
     def drop(self) -> None:
         self.close()

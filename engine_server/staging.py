@@ -73,10 +73,8 @@ class Stage:
             raise
 
     def _make(self, conn: Connection, template: str) -> None:
-        command = sql.SQL(
-            "CREATE DATABASE {} TEMPLATE {} ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C'"
-            + (" STRATEGY FILE_COPY" if template != "template0" else "")
-        )
+        # The server's own strategy: copying through the write-ahead log is several times faster than file by file with checkpoints around.
+        command = sql.SQL("CREATE DATABASE {} TEMPLATE {} ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C'")
         conn.execute(command.format(sql.Identifier(self.place.database), sql.Identifier(template)))
 
     def remove(self) -> None:
@@ -159,3 +157,18 @@ def demand_unused(conn: Connection, place: ServerPlace, engine_id: str) -> None:
 def _describe(application: str, user: str, address: Any, pid: int) -> str:
     where = str(address) if address else text(ru="этот компьютер", en="this computer")
     return f"{user} ({application or '-'}, {where}, pid {pid})"
+
+
+# --- golden databases ---
+
+
+def seal(place: ServerPlace) -> None:
+    """Nobody may connect any more: nothing changes in it, and nothing stands in the way of copying it."""
+    with maintenance(place) as conn:
+        conn.execute(sql.SQL("ALTER DATABASE {} WITH ALLOW_CONNECTIONS false").format(sql.Identifier(place.database)))
+
+
+def is_sealed(place: ServerPlace) -> bool:
+    with maintenance(place) as conn:
+        query = "SELECT 1 FROM pg_database WHERE datname = %s AND NOT datallowconn"
+        return conn.execute(query, [place.database]).fetchone() is not None

@@ -181,7 +181,7 @@ def _write_document(archive: ZipFile, name: str, data: bytes) -> None:
 def _write_container(
     kernel: Kernel,
     target: IO[bytes],
-    identity: tuple[str, str],
+    identity: tuple[str, str, bool],
     only_configuration: bool,
     progress: Progress | None,
 ) -> Manifest:
@@ -203,6 +203,7 @@ def _write_container(
             only_configuration=only_configuration,
             content_digest=content_digest(digest, {t.name: t.content_digest for t in tables}),
             tables=tuple(tables),
+            demo=identity[2],
         )
         _write_document(archive, CONFIGURATION, content)
         _write_document(archive, MANIFEST, manifest_json(manifest))
@@ -215,6 +216,7 @@ def write_dump(
     *,
     infobase_id: str,
     infobase_name: str,
+    demo: bool = False,
     password: str | None = None,
     replace: bool = False,
     only_configuration: bool = False,
@@ -227,7 +229,7 @@ def write_dump(
     if target.exists() and not (replace and target.is_file()):
         raise TargetExists(place=target)
     with _file_errors(target), _whole_file(target, replace) as handle:
-        identity = (infobase_id, infobase_name)
+        identity = (infobase_id, infobase_name, demo)
         if password is None:
             manifest = _write_container(kernel, handle, identity, only_configuration, progress)
         else:

@@ -128,6 +128,8 @@ class Manifest:
     only_configuration: bool
     content_digest: str
     tables: tuple[TableEntry, ...]
+    demo: bool = False
+    """Whether the base is filled for study, not for work. Dumps made before there was such a word lack it."""
 
     @property
     def rows(self) -> int:
@@ -146,7 +148,7 @@ def manifest_json(manifest: Manifest) -> bytes:
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
         "product_version": product_version(),
-        "infobase": {"id": m.infobase_id, "name": m.infobase_name},
+        "infobase": {"id": m.infobase_id, "name": m.infobase_name, "demo": m.demo},
         "mode": m.mode,
         "configuration": {
             "name": m.configuration_name,
@@ -218,6 +220,9 @@ class _Reader:
     def flag(self, key: str) -> bool:
         return bool(self._take(key, bool))
 
+    def flag_if_there(self, key: str) -> bool:
+        return key in self._value and self.flag(key)
+
     def part(self, key: str) -> _Reader:
         return _Reader(self._take(key, dict), f"{self._where}.{key}")
 
@@ -266,6 +271,7 @@ def parse_manifest(data: bytes, place: Path) -> Manifest:
         only_configuration=root.flag("only_configuration"),
         content_digest=root.text("content_digest"),
         tables=tuple(_table_entry(t) for t in root.parts("tables")),
+        demo=infobase.flag_if_there("demo"),
     )
     if len({t.name for t in manifest.tables}) != len(manifest.tables):
         raise Refused("таблица названа дважды", "a table is named twice")
@@ -290,6 +296,7 @@ class DumpSummary:
     only_configuration: bool
     encrypted: bool
     table_rows: dict[str, int]
+    demo: bool = False
 
 
 def summary_of(manifest: Manifest, path: Path, size: int, encrypted: bool) -> DumpSummary:
@@ -309,4 +316,5 @@ def summary_of(manifest: Manifest, path: Path, size: int, encrypted: bool) -> Du
         only_configuration=m.only_configuration,
         encrypted=encrypted,
         table_rows={t.name: t.rows for t in m.tables},
+        demo=m.demo,
     )

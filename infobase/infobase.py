@@ -230,6 +230,7 @@ def dump_base(
         target,
         infobase_id=str(base.id),
         infobase_name=base.name,
+        demo=base.demo,
         password=password,
         replace=replace,
         only_configuration=only_configuration,
@@ -250,9 +251,9 @@ def restore_base(
     if not replace:
         demand_free(engine)
     with staged(engine, replace=replace) as store:
-        kernel = restore.load_dump(source, store, password=password, progress=progress)
+        kernel, manifest = restore.load_with_manifest(source, store, password=password, progress=progress)
         with store.transaction(write=True) as tx:
-            write_identity(kernel, tx, name or source.stem)
+            write_identity(kernel, tx, name or source.stem, demo=manifest.demo)
     return open_base(engine)
 
 

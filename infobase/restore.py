@@ -254,13 +254,21 @@ def load_dump(
 
     Every byte read for loading is hashed again, so a file changed in between is refused as well. DumpInvalid and its kin.
     """
+    return load_with_manifest(path, staged_engine, password, progress)[0]
+
+
+def load_with_manifest(
+    path: Path, staged_engine: StorageEngine, password: str | None = None, progress: Progress | None = None
+) -> tuple[Kernel, Manifest]:
+    """`load_dump`, and what the dump said of the base it was made from."""
     with open_dump(path, password) as dump:
         _verify_tables(dump, progress)
         loader = Loader(dump.configuration, staged_engine, _refusing_read(dump), progress, parallel=True)
         try:
-            return loader.run([(table, entry.rows) for table, entry in dump.tables], dump.manifest.rows)
+            kernel = loader.run([(table, entry.rows) for table, entry in dump.tables], dump.manifest.rows)
         except (NotUnique, NumberOverflow) as error:
             raise DumpInvalid(place=path, detail=error) from error
+        return kernel, dump.manifest
 
 
 def _refusing_read(dump: OpenDump) -> Any:

@@ -117,6 +117,8 @@ class Traits:
     """Advised limit of the base's size; 0 = none."""
     max_users: int
     """Advised limit of simultaneous users; 0 = none."""
+    demands_password: bool = False
+    """True: a base here can be reached by strangers, so its administrator needs a password from the first moment."""
     number_digits: int = 18
     """Exact decimal digits a Number may have."""
 
@@ -305,6 +307,11 @@ class StorageEngine(Protocol):
 
     def drop(self) -> None:
         """Remove the store and everything it keeps beside it; InfobaseBusy when others use it. Unknown files in the folder are left."""
+
+    def golden(self, key: str, cache: Path) -> Self:
+        """Where this store keeps the golden base of that key (hex digits), for bases at this place to be cloned from: in the folder `cache`,
+        or beside the bases on their server. What is published there is sealed: it is cloned, never opened. `exists` is true of a whole one only,
+        so one that is not is published anew with `replace`."""
 
     def clone_from(self, golden: Self) -> Self:
         """A staged store that is a physical copy of `golden` (a base nobody writes), the fastest way the store has."""
