@@ -235,7 +235,7 @@ class _Maker:
 def _configuration_findings(kernel: Kernel, tx: Transaction) -> Iterator[Finding]:
     stored, constants = tx.run(
         [
-            Statement("SELECT content, digest FROM sys_configuration"),
+            Statement("SELECT content, digest FROM sys_configuration WHERE row_key = 0"),
             Statement("SELECT COUNT(*) FROM constants"),
         ]
     )

@@ -476,6 +476,20 @@ class SessionTerminated(InfobaseError):
     en = "The session was ended by an administrator. {detail} Log in again."
 
 
+class ConfigurationChanged(InfobaseError):
+    """Two updates met; the later one must look again at what it would change."""
+
+    exit_code = 94
+    ru = "Конфигурация базы {place} за это время обновлена кем-то ещё. Посмотрите различия (config diff) и повторите."
+    en = "The configuration of {place} was meanwhile updated by somebody else. Look at the differences (config diff) and repeat."
+
+
+class NothingToApply(InfobaseError):
+    exit_code = 95
+    ru = "В базе {place} нет загруженной конфигурации. Загрузите её (config import) или укажите файл или папку."
+    en = "There is no loaded configuration in {place}. Load one (config import), or give a file or a folder."
+
+
 class InternalError(InfobaseError):
     """A fault of the product itself; the command line turns every unexpected exception into it."""
 

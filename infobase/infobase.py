@@ -28,12 +28,10 @@ from infobase.kernel import Kernel
 from infobase.metadata import canonical
 from infobase.metadata.model import Configuration
 from infobase.predefined import write_predefined
-from infobase.registers import rebuild_statements
 from infobase.rights import Access
-from infobase.schema import ddl, restructure
+from infobase.schema import ddl
 from infobase.session import Session
 from infobase.storage import (
-    LOCK_TIMEOUT,
     SERVICE_APPLICATION,
     SessionInfo,
     Statement,
@@ -41,6 +39,8 @@ from infobase.storage import (
     Transaction,
 )
 
+MAIN_ROW = 0
+"""The row of `sys_configuration` with the configuration the tables are built from."""
 STORE_FORMAT = 1
 """Format of the system tables; a base of a newer one is refused."""
 Progress = Callable[[str, int, int], None]
@@ -93,7 +93,7 @@ def create(
         kernel = Kernel(configuration, store)
         with store.transaction(write=True) as tx:
             tx.run(ddl.create_statements(kernel.layout.tables, kernel.dialect))
-            _write_configuration(kernel, tx)
+            tx.run([configuration_row(kernel, kernel.configuration, MAIN_ROW)])
             tx.run([_constants_row(kernel)])
             write_identity(kernel, tx, name)
         write_predefined(system_session(kernel))
@@ -139,14 +139,15 @@ def _constants_row(kernel: Kernel) -> Statement:
     return Statement("INSERT INTO constants (row_key) VALUES (0)")
 
 
-def _write_configuration(kernel: Kernel, tx: Transaction) -> None:
-    content = canonical.to_json(kernel.configuration)
-    row = [0, content, canonical.digest(kernel.configuration), kernel.configuration.version]
+def configuration_row(kernel: Kernel, configuration: Configuration, row_key: int) -> Statement:
+    """Keep a configuration in the base, in place of the one in that row."""
+    content = canonical.to_json(configuration)
+    row = [row_key, content, canonical.digest(configuration), configuration.version]
     sql = (
         f"INSERT INTO sys_configuration (row_key, content, digest, version) VALUES {kernel.dialect.values(4)} "
         "ON CONFLICT (row_key) DO UPDATE SET content = excluded.content, digest = excluded.digest, version = excluded.version"
     )
-    tx.run([Statement(sql, row)])
+    return Statement(sql, row)
 
 
 def write_identity(kernel: Kernel, tx: Transaction, name: str, *, demo: bool = False) -> None:
@@ -275,32 +276,3 @@ def replicate_base(
         if not comparison.equal:
             raise ContentDiffers(detail=comparison.explain())
     return comparison
-
-
-# --- updating the configuration ---
-
-
-def plan_update(base: Infobase, configuration: Configuration) -> restructure.RestructurePlan:
-    """What an update to `configuration` would add, change and lose."""
-    return restructure.plan_update(base.kernel.configuration, configuration)
-
-
-def update_configuration(
-    base: Infobase, configuration: Configuration, *, timeout: float = LOCK_TIMEOUT
-) -> restructure.RestructurePlan:
-    """Restructure to `configuration` in one transaction, alone in the base; all or nothing. InfobaseBusy after `timeout` seconds."""
-    engine = base.kernel.engine
-    kernel = Kernel(configuration, engine)
-    plan = plan_update(base, configuration)
-    with engine.exclusive(timeout):
-        session = system_session(kernel)
-        with session.transaction() as tx:
-            tx.run(plan.statements(kernel.dialect))
-            restructure.refill(tx, plan, kernel.dialect)
-            for register in kernel.layout.registers.values():
-                if register.turnovers is not None:
-                    tx.run(rebuild_statements(kernel, register.full_name))
-            _write_configuration(kernel, tx)
-            write_predefined(session)
-            tx.log([session.log_entry("_$InfoBase$_.DBConfigUpdate", comment=configuration.version)])
-    return plan

@@ -49,6 +49,7 @@ LAYERS = {
     "infobase.register_managers": 8,
     "infobase.session": 9,
     "infobase.infobase": 10,
+    "infobase.configuration_update": 11,
     "infobase.connection": 11,
     "infobase.commands": 12,
 }

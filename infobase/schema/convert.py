@@ -132,6 +132,36 @@ def convert(old: FieldLayout, new: FieldLayout, dialect: Dialect) -> Conversion:
     return Conversion(expressions, not lost and expressions == same and old.columns == new.columns, loss)
 
 
+def lost_condition(old: FieldLayout, new: FieldLayout | None, dialect: Dialect) -> str:
+    """Over the old table: whether a row's value does not survive the change to `new`; to None: whether there is a value at all."""
+    filled = _filled(old, dialect)
+    if new is None:
+        return filled
+    narrowed = _rounded(old, new, dialect)
+    if narrowed:
+        return narrowed
+    emptied = [
+        f"{expression} = {empty_literal(column, dialect)}"
+        for column, expression in zip(new.columns, convert(old, new, dialect).expressions, strict=True)
+    ]
+    return f"{filled} AND {' AND '.join(emptied)}"
+
+
+def _filled(field: FieldLayout, dialect: Dialect) -> str:
+    columns = field.columns[:1] if isinstance(field.field.type, CompositeType) else field.columns
+    return " OR ".join(f"{dialect.quote(c.name)} <> {empty_literal(c, dialect)}" for c in columns)
+
+
+def _rounded(old: FieldLayout, new: FieldLayout, dialect: Dialect) -> str:
+    """Where only fraction digits are lost: which rows have them."""
+    if not isinstance(old.field.type, NumberType) or not isinstance(new.field.type, NumberType):
+        return ""
+    name, digits = dialect.quote(old.columns[0].name), old.field.type.scale - new.field.type.scale
+    if dialect.name == "sqlite":
+        return f"{name} % {10 ** max(digits, 0)} <> 0"
+    return f"round({name}, {new.field.type.scale}) <> {name}"
+
+
 def _to_simple(
     old: FieldLayout, new: FieldLayout, kept: list[tuple[SimpleType, SimpleType]], old_composite: bool, dialect: Dialect
 ) -> str:

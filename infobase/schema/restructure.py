@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from infobase.i18n import Bilingual
 from infobase.metadata.model import Configuration
 from infobase.metadata.types import CompositeType
-from infobase.schema.convert import Conversion, convert, period_expression
+from infobase.schema.convert import Conversion, convert, lost_condition, period_expression
 from infobase.schema.ddl import create_statements, empty_literal, index_statements, key_name, key_statements
 from infobase.schema.dialect import DIALECTS, Dialect
 from infobase.schema.layout import NUMBER_PERIOD, FieldLayout, Layout, build_layout
@@ -104,6 +104,30 @@ class RestructurePlan:
         for pair in self._reindexed:
             made += _reindex(pair.old.table, pair.new.table, dialect)
         return made
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """What a change loses and the query that counts it, over the old tables."""
+
+    change: Change
+    count: Statement
+
+
+def losses(old: Layout, new: Layout, made: RestructurePlan, dialect: Dialect) -> list[Loss]:
+    """How to count, before the update, the rows each loss of the plan concerns."""
+    before, after = _parts(old), _parts(new)
+    return [Loss(c, Statement(_counting(c, before, after, dialect))) for c in made.losses]
+
+
+def _counting(change: Change, before: Mapping[str, _Part], after: Mapping[str, _Part], dialect: Dialect) -> str:
+    if change.place in before:
+        return f"SELECT COUNT(*) FROM {dialect.quote(before[change.place].table.name)}"
+    place, _, name = change.place.rpartition(".")
+    old = next(f for f in before[place].fields if f.name == name)
+    new = next((f for f in after[place].fields if f.name == name), None)
+    table = dialect.quote(before[place].table.name)
+    return f"SELECT COUNT(*) FROM {table} WHERE {lost_condition(old, new, dialect)}"
 
 
 # --- planning ---

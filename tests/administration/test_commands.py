@@ -3,47 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-import cli
 from infobase import errors
-from infobase.commands import runner
 from infobase.storage import LogFilter
-from tests import postgres
+from tests.administration.conftest import Program
 from tests.bases import SHOP, Place
-
-Program = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def program(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Program:
-    """Runs the program in this process; (exit code, standard output, standard error)."""
-    monkeypatch.setenv("INFOBASE_LIST", str(tmp_path / "ibases.v8i"))
-    monkeypatch.setenv("INFOBASE_LANG", "en")
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        code = runner.run(cli.root, [str(a) for a in arguments])
-        out, err = capsys.readouterr()
-        assert "Traceback" not in out + err
-        return code, out, err
-
-    return run
-
-
-@pytest.fixture(params=["file", "server"])
-def conn(request: pytest.FixtureRequest, tmp_path: Path, program: Program) -> Iterator[str]:
-    """A connection string of a base of the little shop with an administrator without a password."""
-    if request.param == "file":
-        made = f'File="{tmp_path / "base"}";'
-    else:
-        url, name = request.getfixturevalue("pg_url"), request.getfixturevalue("pg_database")
-        made = postgres.connection_string(url, name)
-    code, _, err = program("create", made, "--template", SHOP, "--name", "Shop")
-    assert code == 0, err
-    yield made
 
 
 def test_sessions_block_and_unblock(program: Program, conn: str) -> None:

@@ -107,7 +107,8 @@ def test_configurations(program: Program, tmp_path: Path) -> None:
         changed.read_text(encoding="utf-8") + '\n[attributes.Weight]\nru = "Вес"\ntype = "Number(10,3)"\n',
         encoding="utf-8",
     )
-    assert program("config", "import", tmp_path / "out", base, "--yes")[0] == 0
+    assert program("config", "import", tmp_path / "out", base)[0] == 0
+    assert program("config", "apply", base)[0] == 0
     code, out, _ = program("query", base, "--source", "Catalog.Goods", "--select", "Вес", "--json")
     assert code == 0
     changed.write_text("kind = [", encoding="utf-8")

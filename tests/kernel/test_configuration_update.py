@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from infobase.check import check_base
+from infobase.configuration_update import plan_update, update_configuration
 from infobase.errors import InfobaseBusy
-from infobase.infobase import open_base, plan_update, update_configuration
+from infobase.infobase import open_base
 from infobase.metadata import canonical
 from infobase.metadata.model import Configuration
 from infobase.metadata.reader import read_folder
