@@ -5,7 +5,8 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
 
-from classifiers.catalog_target import into_catalog
+from classifiers.banks_chosen import into_banks
+from classifiers.banks_legacy import LEGACY_DBF, LEGACY_TEXT
 from classifiers.ed807 import Ed807Reader
 from classifiers.kind import ClassifierKind, Format, Item, Row
 from classifiers.model import BankAccount, BankEntry, FileWarning
@@ -103,13 +104,15 @@ BANKS = ClassifierKind(
     name="banks",
     title=Bilingual("Справочник БИК (банки России)", "Bank directory (BIC of Russia)"),
     bring=Bilingual(
-        "архив ГГГГММДДED01OSBR.zip с сайта Банка России или файл ГГГГММДД_ED807_full.xml из него",
-        "YYYYMMDDED01OSBR.zip from the Bank of Russia's site, or the YYYYMMDD_ED807_full.xml inside it",
+        "архив ГГГГММДДED01OSBR.zip с сайта Банка России (или файл ГГГГММДД_ED807_full.xml из него); прежние наборы "
+        "bnkseek.dbf и bnkseek.txt тоже годятся",
+        "YYYYMMDDED01OSBR.zip of the Bank of Russia (or the YYYYMMDD_ED807_full.xml inside it); the older sets bnkseek.dbf "
+        "and bnkseek.txt will do as well",
     ),
     published="https://www.cbr.ru/s/newbik",
-    formats=(ED807,),
+    formats=(ED807, LEGACY_DBF, LEGACY_TEXT),
     target="Catalog",
-    write=into_catalog,
+    write=into_banks,
     fields=tuple(item_of(_SAMPLE, dt.date(2000, 1, 1)).values),
     sections={"Accounts": tuple(_account_row(_SAMPLE_ACCOUNT))},
     fresh_days=7,

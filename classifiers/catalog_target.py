@@ -163,12 +163,15 @@ def _differs(
     rows: Mapping[str, Mapping[Ref, list[tuple[Value, ...]]]],
     refs: Mapping[str, Ref],
 ) -> bool:
-    if any(found.values[own] != item.values[name] for name, own in target.fields.items()):
+    values = item.values
+    if any(name in values and found.values[own] != values[name] for name, own in target.fields.items()):
         return True
     if target.has_parent and found.values["Parent"] != _parent(item, refs):
         return True
     for section, names in target.sections.items():
-        wanted = [tuple(row[n] for n in names) for row in item.sections.get(section, ())]
+        if section not in item.sections:
+            continue
+        wanted = [tuple(row[n] for n in names) for row in item.sections[section]]
         if rows[section].get(found.ref, []) != wanted:
             return True
     return False
@@ -200,7 +203,7 @@ def _write(work: Work, target: _Target, difference: _Difference, refs: Mapping[s
 
 
 def _values(target: _Target, item: Item, refs: Mapping[str, Ref]) -> dict[str, Value]:
-    made = {own: item.values[name] for name, own in target.fields.items()}
+    made = {own: item.values[name] for name, own in target.fields.items() if name in item.values}
     if target.has_parent:
         made["Parent"] = _parent(item, refs)
     return made
@@ -213,6 +216,7 @@ def _new_values(target: _Target, ref: Ref, item: Item, refs: Mapping[str, Ref]) 
 
 def _rows(target: _Target, item: Item) -> dict[str, list[Row]]:
     return {
-        section: [{n: row[n] for n in names} for row in item.sections.get(section, ())]
+        section: [{n: row[n] for n in names} for row in item.sections[section]]
         for section, names in target.sections.items()
+        if section in item.sections
     }

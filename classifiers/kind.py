@@ -35,7 +35,7 @@ Options = Mapping[str, object]
 class Item:
     """One record as it must stand in the target: field name -> stored value, tabular section name -> rows.
 
-    Every item of a kind names the same fields; others of the target belong to the users and are left alone. `code` is the catalog's Code
+    Fields and sections an item does not name are left as they are: they belong to the users, or the file knows nothing of them. `code` is the catalog's Code
     ("" for registers, whose records are known by period and dimensions), `parent` the code of the item above, `initial` values given to
     a new item only."""
 

@@ -20,7 +20,9 @@ MAX_WARNINGS = 100
 _NUMBER = re.compile(r"-?\d{1,15}(\.\d{1,10})?", re.ASCII)
 _JUDGED_LETTERS = 8
 _RUSSIAN = frozenset("абвгдеёжзийклмнопрстуфхцчшщъыьэюяАБВГДЕЁЖЗИЙКЛМНОПРСТУФХЦЧШЩЪЫЬЭЮЯ" + string.ascii_letters)
-_ODD_MARKS = frozenset("‚„…†‡‰‹›•™¤¦¬­�─│┌┐└┘├┤┬┴┼▀▄█▌▐░▒▓")
+_SECOND_HALVES = frozenset(bytes(b for b in range(0x80, 0xC0) if b != 0x98).decode("cp1251")) - frozenset("Ёё")
+"""The second bytes of Cyrillic UTF-8, as windows-1251 shows them."""
+_ODD_MARKS = frozenset("‚„…†‡‰‹›•™¤¦¬­�")
 
 
 class Reading:
@@ -109,20 +111,24 @@ class Reading:
 
 
 def garbled(text: str) -> bool:
-    """Whether a Russian text was read in a wrong code page: UTF-8 as windows-1251 is pairs that begin with «Р» or «С»; cp866 and KOI8 taken
-    for windows-1251 give letters no Russian word has. Short texts are not judged."""
+    """Whether a Russian text was read in a wrong code page. Short texts are not judged.
+
+    UTF-8 taken for windows-1251 is pairs that begin with «Р» or «С»; cp866 gives letters no Russian word has, and box drawing the other way
+    round; KOI8 turns the case over; windows-1251 taken for Latin-1 is accented Latin."""
     letters = [c for c in text if c.isalpha() and not c.isascii()]
     if len(letters) < _JUDGED_LETTERS:
         return False
-    pairs = sum(c in "РС" for c in letters)
-    foreign = sum(c not in _RUSSIAN for c in letters)
-    marks = sum(c in _ODD_MARKS for c in text)
+    pairs = sum(a in "РС" and b in _SECOND_HALVES for a, b in pairwise(text))
     latin = sum("À" <= c <= "ɏ" for c in letters)
-    wrong_case = sum(a.islower() and b.isupper() for a, b in pairwise(text))
+    odd = sum(c not in _RUSSIAN for c in letters) - latin + sum(c in _ODD_MARKS or "─" <= c <= "▟" for c in text)
+    words = re.findall(r"[А-Яа-я]{3,}", text)
+    overturned = sum(w[0].islower() and w[1:].isupper() for w in words)
+    every_latin = sum(c.isascii() and c.isalpha() for c in text) + len(letters)
     return (
-        pairs > len(letters) * 0.45
-        or (foreign + marks > len(letters) * 0.3 and foreign > latin)
-        or wrong_case > len(letters) * 0.4
+        pairs * 4 > len(text)
+        or odd > len(letters) * 0.3
+        or overturned * 2 > len(words) > 1
+        or latin * 10 > every_latin * 6
     )
 
 
