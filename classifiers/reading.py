@@ -120,14 +120,15 @@ def garbled(text: str) -> bool:
         return False
     pairs = sum(a in "РС" and b in _SECOND_HALVES for a, b in pairwise(text))
     latin = sum("À" <= c <= "ɏ" for c in letters)
-    odd = sum(c not in _RUSSIAN for c in letters) - latin + sum(c in _ODD_MARKS or "─" <= c <= "▟" for c in text)
-    words = re.findall(r"[А-Яа-я]{3,}", text)
-    overturned = sum(w[0].islower() and w[1:].isupper() for w in words)
+    odd = sum(c not in _RUSSIAN for c in letters) - latin + sum(c in _ODD_MARKS for c in text)
+    drawing = any("─" <= c <= "▟" for c in text)
+    overturned = any(w[0].islower() and w[1:].isupper() for w in re.findall(r"[А-Яа-я]{5,}", text))
     every_latin = sum(c.isascii() and c.isalpha() for c in text) + len(letters)
     return (
         pairs * 4 > len(text)
         or odd > len(letters) * 0.3
-        or overturned * 2 > len(words) > 1
+        or overturned
+        or drawing
         or latin * 10 > every_latin * 6
     )
 
