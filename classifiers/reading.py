@@ -124,13 +124,7 @@ def garbled(text: str) -> bool:
     drawing = any("─" <= c <= "▟" for c in text)
     overturned = any(w[0].islower() and w[1:].isupper() for w in re.findall(r"[А-Яа-я]{5,}", text))
     every_latin = sum(c.isascii() and c.isalpha() for c in text) + len(letters)
-    return (
-        pairs * 4 > len(text)
-        or odd > len(letters) * 0.3
-        or overturned
-        or drawing
-        or latin * 10 > every_latin * 6
-    )
+    return pairs * 4 > len(text) or odd > len(letters) * 0.3 or overturned or drawing or latin * 10 > every_latin * 6
 
 
 def date_in_name(member: Member) -> dt.date | None:

@@ -1,0 +1,91 @@
+"""The checklist of a base: which classifiers its configuration wants, which of them are there, how old they are, and how to load the rest."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from classifiers.kind import ClassifierKind
+from classifiers.kinds import KINDS
+from infobase.i18n import Bilingual
+from infobase.query_model import Query, SelectItem
+from infobase.settings import ClassifierVersion
+
+if TYPE_CHECKING:
+    from infobase.session import Session
+
+STATES: Mapping[str, Bilingual] = {
+    "missing": Bilingual("не загружен", "not loaded"),
+    "empty": Bilingual("записей нет, загрузите заново", "no records, load it again"),
+    "stale": Bilingual("устарел", "stale"),
+    "loaded": Bilingual("загружен", "loaded"),
+    "unwanted": Bilingual("загружен, конфигурации не нужен", "loaded, not wanted by the configuration"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ClassifierStatus:
+    """One line of the checklist. `rows`: records in the target now; `version`: what was loaded last; `command`: what loads or renews it."""
+
+    kind: str
+    title: str
+    state: str
+    rows: int
+    target: str
+    command: str
+    version: ClassifierVersion | None = None
+
+    @property
+    def version_date(self) -> str:
+        return self.version.version_date if self.version else ""
+
+
+def checklist(session: Session, connection: str = "CONN", today: dt.date | None = None) -> list[ClassifierStatus]:
+    """Every classifier the configuration wants, in the order people load them; then what is loaded besides. `connection` stands in the
+    commands. Rights: reading the targets."""
+    versions = {v.kind: v for v in session.classifiers.all()}
+    uses = session.kernel.configuration.classifiers
+    day = today or session.now().date()
+    made = []
+    for name, kind in KINDS.items():
+        version = versions.get(name)
+        use = uses.get(name)
+        if use is not None:
+            rows = _count(session, use.target)
+            state = _state(kind, version, rows, day)
+            made.append(
+                ClassifierStatus(
+                    name, str(kind.title), state, rows, use.target, load_command(kind, connection), version
+                )
+            )
+        elif version is not None:
+            made.append(ClassifierStatus(name, str(kind.title), "unwanted", 0, "", "", version))
+    return made
+
+
+def _state(kind: ClassifierKind, version: ClassifierVersion | None, rows: int, day: dt.date) -> str:
+    if version is None:
+        return "missing"
+    if not rows:
+        return "empty"
+    held = dt.date.fromisoformat(version.version_date) + dt.timedelta(days=kind.fresh_days)
+    return "stale" if kind.fresh_days and held < day else "loaded"
+
+
+def _count(session: Session, target: str) -> int:
+    rows = session.query(Query(target, select=(SelectItem("Count(*)", "N"),)))
+    found = rows[0]["N"] if rows else 0
+    return int(found) if isinstance(found, Decimal | int) else 0
+
+
+def load_command(kind: ClassifierKind, connection: str) -> str:
+    """The command that loads a kind with the least trouble."""
+    place = f"'{connection}'" if set(connection) & set(' ;"&()$') else connection
+    if kind.builtin:
+        return f"infobase classifier load {kind.name} builtin {place}"
+    if kind.template_file:
+        return f"infobase classifier load {kind.name} {place}"
+    return f"infobase classifier load {kind.name} FILE {place}"
