@@ -9,6 +9,7 @@ import click
 import infobase
 from classifiers.commands import classifier
 from crm.commands import demo
+from engine_server.odata import commands as odata_commands
 from infobase.commands import bases, configuration, listing, log, moving, querying, runner, sessions, users
 from infobase.commands.interface import Option, group
 from infobase.i18n import Bilingual
@@ -42,6 +43,8 @@ COMMANDS: tuple[click.Command, ...] = (
     users.user,
     users.role,
     log.log,
+    odata_commands.serve,
+    odata_commands.odata,
     classifier,
     template,
 )

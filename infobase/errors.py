@@ -427,6 +427,27 @@ class AddressesNotLoaded(InfobaseError):
     en = "No address classifier is loaded. Load one: infobase classifier load kladr FOLDER CONN --region 01"
 
 
+# --- OData (180..189) ---
+
+
+class ODataContentInvalid(InfobaseError):
+    exit_code = 180
+    ru = "В состав OData нельзя включить «{name}». Похожие: {hint}"
+    en = "{name!r} cannot be published by OData. Similar: {hint}"
+
+
+class ServiceBusy(InfobaseError):
+    exit_code = 182
+    ru = "Все сеансы службы заняты ({limit}). Повторите позже или увеличьте --sessions."
+    en = "All sessions of the service are busy ({limit}). Try again later, or raise --sessions."
+
+
+class ServiceNotStarted(InfobaseError):
+    exit_code = 181
+    ru = "Служба не запустилась ({place}): {detail}"
+    en = "The service did not start ({place}): {detail}"
+
+
 # --- command line (2, 90..99) ---
 
 

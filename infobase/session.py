@@ -14,6 +14,7 @@ import datetime as dt
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from types import TracebackType
 from typing import Self, TypeVar, cast
 
@@ -42,7 +43,8 @@ from infobase.objects import (
     make_object,
     object_type,
 )
-from infobase.query_model import Condition, OrderItem, Query, SelectItem
+from infobase.query_model import Condition, OrderItem, Query, SelectItem, all_of
+from infobase.query_plan import source_of
 from infobase.register_managers import (
     AccumulationRegisterManager,
     InformationRegisterManager,
@@ -364,6 +366,26 @@ class Session:
         with self.reading() as tx:
             rows = tx.run([compiled.statement])[0]
         return [compiled.decode(row) for row in rows]
+
+    def query_page(self, wanted: Query) -> tuple[list[dict[str, Value]], tuple[object, ...] | None]:
+        """Rows of a query with a limit, and the key behind which the next page begins (`Query.after`); None when there were no rows."""
+        compiled = query.compile_query(self.kernel, wanted, self._read_restriction)
+        with self.reading() as tx:
+            rows = tx.run([compiled.statement])[0]
+        return compiled.decode_all(rows), compiled.page_key(rows[-1]) if rows else None
+
+    def any_beyond(self, wanted: Query, hidden: Condition) -> bool:
+        """Whether the query would find more rows if it were not for the restriction whose opposite `hidden` is. QueryInvalid, AccessDenied."""
+        own = source_of(self.kernel, wanted).object
+        self.access.demand("Read", own)
+        asked = replace(wanted, select=(SelectItem("Count(*)", "n"),), order_by=(), where=all_of(wanted.where, hidden))
+
+        def restriction(full_name: str, *, demand: bool = True) -> Condition | None:
+            return None if full_name == own else self._read_restriction(full_name, demand=demand)
+
+        compiled = query.compile_query(self.kernel, asked, restriction)
+        with self.reading() as tx:
+            return bool(compiled.decode(tx.run([compiled.statement])[0][0])["n"])
 
     def _read_restriction(self, full_name: str, *, demand: bool = True) -> Condition | None:
         if demand:

@@ -6,6 +6,7 @@ An empty password is accepted only where the caller asks for it (a file base jus
 
 from __future__ import annotations
 
+import hashlib
 import json
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
@@ -73,6 +74,18 @@ def authenticate(
     if stored and tx.writable and (hasher or HASHER).check_needs_rehash(stored):
         _update(kernel, tx, user.id, {"password_hash": (hasher or HASHER).hash(password)})
     return user
+
+
+def credentials_stamp(kernel: Kernel, tx: Transaction, user_id: uuid.UUID | None) -> str:
+    """What changes when a user's password, roles or permission to sign in do; for doors that keep somebody signed in. `user_id` None: of a
+    base without users. "" when there is no such user (any more)."""
+    if user_id is None:
+        return "" if _load(kernel, tx) else "-"
+    found = _select(kernel, tx, f'WHERE "id" = {kernel.dialect.placeholder}', [_encoded(kernel, "id", user_id)])
+    if not found or not found[0][0].enabled:
+        return ""
+    user, stored = found[0]
+    return hashlib.sha256(json.dumps([stored, user.name, user.roles]).encode()).hexdigest()
 
 
 def _verify(hasher: PasswordHasher, stored: str, password: str) -> bool:

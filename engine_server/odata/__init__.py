@@ -1,0 +1,1 @@
+"""1C's standard OData interface (OData V3) over an infobase: `/odata/standard.odata/`."""
