@@ -10,7 +10,19 @@ import infobase
 from classifiers.commands import classifier
 from crm.commands import demo
 from engine_server.odata import commands as odata_commands
-from infobase.commands import bases, configuration, listing, log, moving, querying, runner, sessions, users
+from infobase.commands import (
+    backing_up,
+    bases,
+    configuration,
+    job_running,
+    listing,
+    log,
+    moving,
+    querying,
+    runner,
+    sessions,
+    users,
+)
 from infobase.commands.interface import Option, group
 from infobase.i18n import Bilingual
 from templates_store.commands.template import template
@@ -37,6 +49,8 @@ COMMANDS: tuple[click.Command, ...] = (
     moving.restore,
     bases.copy,
     moving.replicate,
+    backing_up.backup,
+    job_running.jobs,
     bases.check,
     configuration.config,
     sessions.sessions,

@@ -7,7 +7,7 @@ import logging
 import os
 import sqlite3
 import threading
-from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -70,6 +70,7 @@ class FileEngine:
         log_in_transaction=False,
         max_infobase_bytes=4 << 30,
         max_users=ADVISED_USERS,
+        backup_opens=True,
     )
 
     def __init__(self, folder: str | Path, *, lock_timeout: float = LOCK_TIMEOUT) -> None:
@@ -446,9 +447,9 @@ class FileEngine:
                 self._log = FileEventLog(self.folder.log, choose_journal(self.folder.root))
             return self._log
 
-    def backup(self, target: Path) -> None:
-        log = self.event_log()
-        upkeep.backup(self.store(), log if isinstance(log, FileEventLog) else None, Path(target))
+    def backup(self, target: Path, *, log: bool = True, progress: Callable[[int, int], None] | None = None) -> None:
+        kept = self.event_log() if log else None
+        upkeep.backup(self.store(), kept if isinstance(kept, FileEventLog) else None, Path(target), progress)
 
     def load_backup(self, source: Path) -> FileEngine:
         found = BaseFolder.at(source)

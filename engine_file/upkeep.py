@@ -6,6 +6,7 @@ import errno
 import secrets
 import shutil
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing, suppress
 from pathlib import Path
 
@@ -52,16 +53,26 @@ def empty_journals(path: Path) -> None:
         conn.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
 
 
-def copy_store(source: Path, target: Path) -> None:
-    """A physical copy through SQLite's backup API; the source may be open elsewhere."""
+def copy_store(source: Path, target: Path, progress: Callable[[int, int], None] | None = None) -> None:
+    """A physical copy through SQLite's backup API; the source may be open elsewhere. With a WAL it is one snapshot, however long it
+    takes and whoever writes meanwhile; with a rollback journal a writer lets the copy begin anew."""
+
+    def step(_: int, remaining: int, total: int) -> None:
+        if progress is not None:
+            progress(total - remaining, total)
+
     with open_mutex:
         note_open(source)
     try:
         with closing(sqlite3.connect(f"{source.as_uri()}?mode=rw", uri=True)) as original:
             original.execute("PRAGMA wal_autocheckpoint = 0")
+            if original.execute("PRAGMA journal_mode").fetchone()[0] == "wal":
+                original.execute("BEGIN")
+                original.execute("SELECT count(*) FROM sqlite_master").fetchone()
             with closing(sqlite3.connect(target)) as copy:
                 copy.execute("PRAGMA synchronous = OFF")
-                original.backup(copy, pages=_STEP_PAGES, sleep=0)
+                original.backup(copy, pages=_STEP_PAGES, progress=step, sleep=0)
+            original.rollback()
     except sqlite3.Error as problem:
         raise translate(problem, source) or problem from problem
     finally:
@@ -80,14 +91,16 @@ def vacuum_into(store: Store, scratch: Path) -> None:
         store.release(conn)
 
 
-def backup(store: Store, log: FileEventLog | None, target: Path) -> None:
+def backup(
+    store: Store, log: FileEventLog | None, target: Path, progress: Callable[[int, int], None] | None = None
+) -> None:
     """Into the new folder `target`; it appears whole or not at all. TargetExists."""
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise TargetExists(place=target)
     partial = target.with_name(f"{target.name}.{secrets.token_hex(4)}.new")
     try:
         partial.mkdir(parents=True)
-        copy_store(store.path, partial / "1Cv8.1CD")
+        copy_store(store.path, partial / "1Cv8.1CD", progress)
         if log is not None:
             log.copy_to(partial / "1Cv8Log" / "1Cv8.lgd")
         for path in partial.rglob("*"):

@@ -6,7 +6,7 @@ import datetime as dt
 import logging
 import os
 import threading
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -451,7 +451,7 @@ class ServerEngine:
     def event_log(self) -> EventLogStore:
         return self._log
 
-    def backup(self, target: Path) -> None:
+    def backup(self, target: Path, *, log: bool = True, progress: Callable[[int, int], None] | None = None) -> None:
         with self.reading_connection() as conn:
             upkeep.backup(conn, self.where(), Path(target))
 

@@ -54,8 +54,20 @@ def backup(conn: Connection, place: ServerPlace, target: Path) -> None:
         if target.exists():
             target.rmdir()
         partial.rename(target)
+        _sync_folder(target.parent)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the renaming durable."""
+    if os.name == "nt":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def load_backup(conn: Connection, place: ServerPlace, source: Path) -> None:

@@ -481,6 +481,50 @@ class ListFaulty(InfobaseError):
     en = "Faults found in the infobase list {place}: {count}. To mend what can be mended: infobase list lint --fix"
 
 
+class TargetUnfit(InfobaseError):
+    """A place for a copy or a backup that would do harm: inside the base, the base itself, a server."""
+
+    exit_code = 112
+    ru = "Место {place} не годится: {detail}. Ничего не создано."
+    en = "The place {place} does not do: {detail}. Nothing was made."
+
+
+class BackupInvalid(InfobaseError):
+    exit_code = 113
+    ru = "Резервная копия {place} не принята: {detail}"
+    en = "The backup {place} was refused: {detail}"
+
+
+class BackupNotFound(InfobaseError):
+    exit_code = 114
+    ru = "Резервная копия не найдена: {place}. Список копий: infobase backup list ПАПКА"
+    en = "No backup found: {place}. For the list of backups: infobase backup list DIR"
+
+
+class JobInvalid(InfobaseError):
+    exit_code = 115
+    ru = "Задание «{name}»: {detail}"
+    en = "Job {name!r}: {detail}"
+
+
+class JobsFailed(InfobaseError):
+    exit_code = 116
+    ru = "Задания завершились с ошибкой: {listing}. Подробности: infobase jobs history"
+    en = "Jobs failed: {listing}. For the details: infobase jobs history"
+
+
+class DrillFailed(InfobaseError):
+    exit_code = 117
+    ru = "Учебное восстановление из {place} не удалось: {detail}"
+    en = "The restore drill from {place} failed: {detail}"
+
+
+class KeyFileInvalid(InfobaseError):
+    exit_code = 118
+    ru = "Файл ключа {place}: {detail}"
+    en = "Key file {place}: {detail}"
+
+
 class SystemRefusal(InfobaseError):
     """The operating system refused a file or a folder, and nothing closer to the cause explained it."""
 

@@ -150,10 +150,12 @@ def configuration_row(kernel: Kernel, configuration: Configuration, row_key: int
     return Statement(sql, row)
 
 
-def write_identity(kernel: Kernel, tx: Transaction, name: str, *, demo: bool = False) -> None:
-    """Give a base its own id and name."""
+def write_identity(
+    kernel: Kernel, tx: Transaction, name: str, *, demo: bool = False, own_id: uuid.UUID | None = None
+) -> None:
+    """Give a base a name and an id of its own (`own_id`: the one it had, for a base that comes back from a backup)."""
     values = {
-        "id": str(uuid.uuid4()),
+        "id": str(own_id or uuid.uuid4()),
         "name": name,
         "created": f"{dt.datetime.now():%Y-%m-%dT%H:%M:%S}",
         "format": str(STORE_FORMAT),

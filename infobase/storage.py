@@ -119,6 +119,9 @@ class Traits:
     """Advised limit of simultaneous users; 0 = none."""
     demands_password: bool = False
     """True: a base here can be reached by strangers, so its administrator needs a password from the first moment."""
+    backup_opens: bool = False
+    """True: users have the store's files anyway, and a physical backup is a base that opens as it is.
+    False: users never see the files, so backups are dumps, encrypted unless asked otherwise."""
     number_digits: int = 18
     """Exact decimal digits a Number may have."""
 
@@ -357,8 +360,9 @@ class StorageEngine(Protocol):
     def event_log(self) -> EventLogStore:
         """The event log; created when it is missing, for the base opens without it."""
 
-    def backup(self, target: Path) -> None:
-        """An online, consistent physical copy into the new folder `target`, openable as it is (file) or by load_backup."""
+    def backup(self, target: Path, *, log: bool = True, progress: Callable[[int, int], None] | None = None) -> None:
+        """An online, consistent physical copy into the new folder `target`, openable as it is (`traits.backup_opens`) or by load_backup.
+        No lock of writers is held meanwhile. `log`: with the event log, where that lies outside the store; `progress`: (done, total)."""
 
     def load_backup(self, source: Path) -> Self:
         """A staged store filled from what `backup` wrote."""

@@ -148,6 +148,19 @@ def may_replace(where: ConnectionString, login: Login) -> str:
         return default_name(where)
 
 
+def ask_to_replace(where: ConnectionString, login: Login, *, replace: bool, yes: bool) -> None:
+    """A base that is there already is replaced only by its administrator, on purpose and after a yes."""
+    with store(where) as engine:
+        if not engine.exists():
+            return
+        if not replace:
+            raise TargetExists(place=engine.place)
+        place = engine.place
+    title = may_replace(where, login)
+    ru = f"Заменить базу «{title}» ({place})? Её данные будут потеряны."
+    confirm(text(ru=ru, en=f"Replace the base {title!r} ({place})? Its data will be lost."), yes=yes)
+
+
 @command(
     "info",
     ru="Сведения о базе: режим, конфигурация, размер, число строк, хеш содержимого",

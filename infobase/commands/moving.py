@@ -12,7 +12,6 @@ from infobase.commands.access import (
     Login,
     ask_password,
     can_ask,
-    confirm,
     connection_argument,
     demand_administrator,
     login_options,
@@ -20,12 +19,12 @@ from infobase.commands.access import (
     secret_in,
     store,
 )
-from infobase.commands.bases import may_replace
+from infobase.commands.backing_up import print_verdicts
+from infobase.commands.bases import ask_to_replace
 from infobase.commands.interface import command, json_option, option, yes_option
 from infobase.commands.output import print_facts, print_json, print_table, progress, say, size_text
-from infobase.connection_string import ConnectionString
 from infobase.dump_format import DumpSummary
-from infobase.errors import DumpEncrypted, TargetExists
+from infobase.errors import DumpEncrypted
 from infobase.i18n import text
 from infobase.list_file import resolve
 
@@ -84,13 +83,16 @@ def dump(
 
 @command(
     "verify",
-    ru="Проверить файл .dt целиком, не трогая баз",
-    en="Verify a .dt as a whole; no base is touched",
+    ru="Проверить целиком файл .dt, резервную копию или папку копий, не трогая баз",
+    en="Verify a .dt, a backup or a folder of backups as a whole; no base is touched",
 )
-@click.argument("source", metavar="FILE.dt", type=_FILE)
+@click.argument("source", metavar="FILE.dt|BACKUP", type=click.Path(path_type=Path))
 @_secret_option
 @json_option
 def verify(source: Path, secret: Path | None, as_json: bool) -> None:
+    if source.is_dir():
+        print_verdicts(source, full=True, key_file=secret, as_json=as_json)
+        return
     password = _secret(secret)
     try:
         with progress() as step:
@@ -131,7 +133,7 @@ def restore(
     source: Path, connection: str, name: str, replace: bool, yes: bool, login: Login, secret: Path | None
 ) -> None:
     where = resolve(connection)
-    _ask_to_replace(where, login, replace=replace, yes=yes)
+    ask_to_replace(where, login, replace=replace, yes=yes)
     with store(where) as engine:
         with progress() as step:
             base = bases.restore_base(
@@ -139,19 +141,6 @@ def restore(
             )
         ru = f"Загружена база «{base.name}»: {engine.place}"
         say(text(ru=ru, en=f"Restored the base {base.name!r}: {engine.place}"))
-
-
-def _ask_to_replace(where: ConnectionString, login: Login, *, replace: bool, yes: bool) -> None:
-    """A base that is there already is replaced only by its administrator, on purpose and after a yes."""
-    with store(where) as engine:
-        if not engine.exists():
-            return
-        if not replace:
-            raise TargetExists(place=engine.place)
-        place = engine.place
-    title = may_replace(where, login)
-    ru = f"Заменить базу «{title}» ({place})? Её данные будут потеряны."
-    confirm(text(ru=ru, en=f"Replace the base {title!r} ({place})? Its data will be lost."), yes=yes)
 
 
 @command(
@@ -169,7 +158,7 @@ def replicate(source: str, target: str, replace: bool, yes: bool, login: Login, 
     where = resolve(target)
     with opened(source, login) as (base, session):
         demand_administrator(session)
-        _ask_to_replace(where, login, replace=replace, yes=yes)
+        ask_to_replace(where, login, replace=replace, yes=yes)
         with store(where) as engine, progress() as step:
             found = bases.replicate_base(base, engine, replace=replace, progress=step)
             places = (base.kernel.engine.place, engine.place)

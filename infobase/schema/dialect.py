@@ -26,6 +26,10 @@ class Dialect:
     """Ends a SELECT that must hold its rows to the end of the transaction ("" where writers are alone anyway)."""
     share_lock: str = ""
     """Ends a SELECT that must keep its rows from being deleted to the end of the transaction."""
+    skip_locked: str = ""
+    """Ends a SELECT that takes only the rows nobody else holds, and holds them."""
+    has_table: str = ""
+    """A SELECT with the name of a table as its parameter: a row when the table is there."""
     relaxed_commit: str = ""
     """Makes this transaction's commit not wait for the disk, for what a later durable commit will carry along."""
 
@@ -93,7 +97,13 @@ def _sqlite_reader(column: Column) -> Convert | None:
             return None
 
 
-SQLITE = Dialect("sqlite", "?", _sqlite_writer, _sqlite_reader)
+SQLITE = Dialect(
+    "sqlite",
+    "?",
+    _sqlite_writer,
+    _sqlite_reader,
+    has_table="SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?",
+)
 POSTGRESQL = Dialect(
     "postgresql",
     "%s",
@@ -101,6 +111,8 @@ POSTGRESQL = Dialect(
     lambda _: None,
     row_lock=" FOR UPDATE",
     share_lock=" FOR KEY SHARE",
+    skip_locked=" FOR UPDATE SKIP LOCKED",
+    has_table="SELECT 1 FROM pg_tables WHERE schemaname = 'public' AND tablename = %s",
     relaxed_commit="SET LOCAL synchronous_commit = off",
 )
 DIALECTS = {d.name: d for d in (SQLITE, POSTGRESQL)}

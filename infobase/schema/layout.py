@@ -197,9 +197,43 @@ SYSTEM_TABLES = {
             ),
             ("kind",),
         ),
+        # Scheduled jobs of this very base: what runs how often, and who runs it now. UTC.
+        Table(
+            "sys_jobs",
+            (
+                _text("name"),
+                _text("kind"),
+                _text("parameters"),  # JSON object
+                Column("every", "int"),  # seconds
+                Column("enabled", "bool"),
+                Column("next_run", "timestamp"),
+                Column("last_start", "timestamp"),
+                Column("runner", "uuid"),  # id of the session that runs it, empty when none does
+                _text("created_by"),
+            ),
+            ("name",),
+        ),
+        # What their runs came to. UTC.
+        Table(
+            "sys_job_runs",
+            (
+                Column("id", "uuid"),
+                _text("job"),
+                _text("kind"),
+                Column("started", "timestamp"),
+                Column("finished", "timestamp"),
+                _text("outcome"),
+                _text("message"),
+                _text("runner"),
+            ),
+            ("id",),
+            (Index("ix_sys_job_runs__job_started", ("job", "started")),),
+        ),
     )
 }
-NOT_DUMPED = frozenset({"sys_infobase", "sys_configuration"})
+JOB_TABLES = ("sys_jobs", "sys_job_runs")
+"""Made on first need in bases that were created before there were jobs."""
+NOT_DUMPED = frozenset({"sys_infobase", "sys_configuration", *JOB_TABLES})
 CONSTANTS_TABLE = "constants"
 
 _COMPOSITE_FAMILIES: tuple[tuple[type, str], ...] = (

@@ -1,0 +1,97 @@
+"""The kernel's own kinds of jobs: backups, and trimming of the event log."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+from infobase.backups.logged import logged_backup
+from infobase.backups.retention import parse_rules
+from infobase.durations import DAY, seconds_of
+from infobase.errors import JobInvalid
+from infobase.i18n import Bilingual, text
+from infobase.job_kinds import JobContext, JobKind, Registry
+
+Parameters = TypeVar("Parameters")
+
+
+def register(kinds: Registry) -> None:
+    kinds.add(JobKind("backup", Bilingual("Резервное копирование", "Backup"), _run_backup, _check_backup))
+    kinds.add(JobKind("log_trim", Bilingual("Сокращение журнала", "Trimming of the event log"), _run_trim, _check_trim))
+
+
+@dataclass(frozen=True)
+class BackupParameters:
+    """`folder`: an absolute path; `keep`: retention rules; `key_file` and `plain`: as the command takes them."""
+
+    folder: str
+    keep: str = ""
+    key_file: str = ""
+    plain: bool = False
+
+    def as_json(self) -> dict[str, object]:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class TrimParameters:
+    """`older_than`: how long entries are kept, such as 90d."""
+
+    older_than: str = "90d"
+
+
+def typed(kind: type[Parameters], given: Mapping[str, object], name: str) -> Parameters:
+    """Parameters of a dataclass whose fields are texts and flags. JobInvalid for unknown, missing and ill-typed ones."""
+    known: dict[str, Any] = {f.name: f.type for f in fields(kind)}  # type: ignore[arg-type]
+    for key, value in given.items():
+        if key not in known or type(value).__name__ != known[key]:
+            ru, en = f"параметр {key} не подходит", f"the parameter {key} does not fit"
+            raise JobInvalid(name=name, detail=text(ru=ru, en=en))
+    try:
+        return kind(**given)
+    except TypeError as e:
+        raise JobInvalid(name=name, detail=str(e)) from e
+
+
+# --- backup ---
+
+
+def _check_backup(given: Mapping[str, object]) -> None:
+    found = typed(BackupParameters, given, "backup")
+    parse_rules(found.keep)
+    if not Path(found.folder).is_absolute():
+        ru, en = "папка копий - абсолютный путь", "the folder of backups is an absolute path"
+        raise JobInvalid(name="backup", detail=text(ru=ru, en=en))
+
+
+def _run_backup(context: JobContext) -> str:
+    wanted = typed(BackupParameters, context.parameters, "backup")
+    made = logged_backup(
+        context.base,
+        context.session,
+        Path(wanted.folder),
+        key_file=Path(wanted.key_file) if wanted.key_file else None,
+        plain=wanted.plain,
+        keep=wanted.keep,
+        progress=context.progress,
+    )
+    removed = text(ru=f", удалено старых: {len(made.removed)}", en=f", old ones removed: {len(made.removed)}")
+    return f"{made.backup.place}" + (removed if made.removed else "")
+
+
+# --- event log ---
+
+
+def _check_trim(given: Mapping[str, object]) -> None:
+    seconds_of(typed(TrimParameters, given, "log_trim").older_than, bare=DAY)
+
+
+def _run_trim(context: JobContext) -> str:
+    wanted = typed(TrimParameters, context.parameters, "log_trim")
+    seconds = seconds_of(wanted.older_than, bare=DAY)
+    before = context.session.now() - dt.timedelta(seconds=seconds)
+    count = context.base.kernel.engine.event_log().trim(before)
+    return text(ru=f"удалено записей: {count}", en=f"entries removed: {count}")
