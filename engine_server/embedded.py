@@ -13,6 +13,7 @@ import os
 import re
 import secrets
 import shutil
+import socket
 import stat
 import subprocess
 import sys
@@ -247,7 +248,11 @@ class EmbeddedCluster:
         return pid if len(lines) > 7 and lines[7].strip() == "ready" else None
 
     def _alive(self) -> bool:
-        return self.server_pid() is not None and (self.sockets / f".s.PGSQL.{DEFAULT_PORT}").exists()
+        """Asked of the socket: after a crash the files of the server are still there, and its number may be another's."""
+        if self.server_pid() is None:
+            return False
+        with socket.socket(socket.AF_UNIX) as door:
+            return door.connect_ex(str(self.sockets / f".s.PGSQL.{DEFAULT_PORT}")) == 0
 
     def _enter(self) -> None:
         if self._users is not None:

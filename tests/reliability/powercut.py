@@ -1,0 +1,145 @@
+"""Cutting the power in mid-write, again and again: no acknowledged posting may be lost, none may be half there."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+from engine_server.embedded import EmbeddedCluster
+from tests.bases import Place, file_place
+from tests.postgres import url_of
+from tests.reliability.disk import LoopDisk, kill_inside
+from tests.reliability.writers import Audit, Crew, audit, stock
+
+WRITERS = 3
+FRESH_EVERY = 25
+"""Rounds after which a new base is taken, so that the audit stays quick."""
+
+Report = Callable[[str], None]
+
+
+@dataclass
+class Tally:
+    """Sums over the rounds."""
+
+    rounds: int = 0
+    acknowledged: int = 0
+    lost: int = 0
+    half: int = 0
+    faults: int = 0
+
+    def add(self, acknowledged: int, found: Audit) -> None:
+        self.rounds += 1
+        self.acknowledged += acknowledged
+        self.lost += found.lost
+        self.half += found.half
+        self.faults += len(found.faults)
+
+    @property
+    def sound(self) -> bool:
+        return not (self.lost or self.half or self.faults)
+
+    def __str__(self) -> str:
+        return (
+            f"{self.rounds} rounds, {self.acknowledged} acknowledged postings: "
+            f"lost {self.lost}, half {self.half}, faults {self.faults}"
+        )
+
+
+def cut_file(rounds: int, journal: str, report: Report, seed: int = 1) -> Tally:
+    """File mode under one journal ("wal" or "truncate")."""
+    os.environ["INFOBASE_JOURNAL"] = journal
+    disk = LoopDisk()
+    try:
+        return _rounds(disk, rounds, report, Random(seed), lambda n: file_place(disk.folder / f"base{n}"), _no_server)
+    finally:
+        disk.discard()
+        del os.environ["INFOBASE_JOURNAL"]
+
+
+def cut_server(rounds: int, report: Report, seed: int = 1) -> Tally:
+    """Server mode: the whole data folder of PostgreSQL stands on the disk."""
+    disk = LoopDisk(1200)
+    holder = Path(tempfile.mkdtemp(prefix="infobase-powercut-pg-"))
+    holder.chmod(0o755)
+    cluster = EmbeddedCluster(holder, settings={"shared_buffers": "64MB", "max_connections": "40"})
+    try:
+        cluster.start()
+        cluster._halt()
+        (holder / "data").rename(holder / "moved")
+        shutil.copytree(holder / "moved", disk.folder / "data", copy_function=_copy_owned)
+        _own_folders(holder / "moved", disk.folder / "data")
+        os.sync()
+        (holder / "data").symlink_to(disk.folder / "data")
+        url = url_of(cluster.start())
+        places = lambda n: Place(url.replace("/postgres?", f"/powercut{n}?"))  # noqa: E731
+        return _rounds(disk, rounds, report, Random(seed), places, lambda: _server(cluster, disk))
+    finally:
+        kill_inside(disk.folder)
+        disk.discard()
+        cluster.stop()
+        shutil.rmtree(holder, ignore_errors=True)
+
+
+def _copy_owned(source: str, target: str) -> None:
+    shutil.copy2(source, target)
+    found = Path(source).stat()
+    os.chown(target, found.st_uid, found.st_gid)
+
+
+def _own_folders(source: Path, target: Path) -> None:
+    for folder in [source, *(p for p in source.rglob("*") if p.is_dir())]:
+        found = folder.stat()
+        os.chown(target / folder.relative_to(source), found.st_uid, found.st_gid)
+
+
+@contextmanager
+def _no_server() -> Iterator[None]:
+    yield
+
+
+@contextmanager
+def _server(cluster: EmbeddedCluster, disk: LoopDisk) -> Iterator[None]:
+    """Brings the server up for a block and lets it die with the disk."""
+    cluster.start()
+    pid = cluster.server_pid()
+    yield
+    kill_inside(disk.folder, *([pid] if pid else []))
+
+
+def _rounds(
+    disk: LoopDisk,
+    rounds: int,
+    report: Report,
+    random: Random,
+    place_of: Callable[[int], Place],
+    power: Callable[[], object],
+) -> Tally:
+    tally = Tally()
+    acknowledged: set[object] = set()
+    for n in range(rounds):
+        place = place_of(n // FRESH_EVERY)
+        with power():  # type: ignore[attr-defined]
+            if n % FRESH_EVERY == 0:
+                stock(place)
+                acknowledged = set()
+            crew = Crew(place)
+            crew.start(WRITERS)
+            crew.listen(random.uniform(0.05, 0.6))
+            disk.cut()
+            crew.kill()
+        disk.take_away()
+        disk.power_on()
+        acknowledged |= crew.acknowledged
+        with power():  # type: ignore[attr-defined]
+            found = audit(place, acknowledged)  # type: ignore[arg-type]
+            tally.add(len(crew.acknowledged), found)
+        if not found.sound or (n + 1) % 20 == 0:
+            report(f"{tally} {' '.join(found.faults[:3])}")
+    return tally
