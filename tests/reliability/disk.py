@@ -47,13 +47,15 @@ class LoopDisk:
     def power_on(self) -> None:
         _run("mount", "-o", "loop", str(self.image), str(self.folder))
 
-    def cut(self) -> None:
-        """From this moment nothing more reaches the disk."""
+    def cut(self) -> float:
+        """Nothing more reaches the disk. The moment (monotonic seconds) before which all was well."""
         handle = os.open(self.folder, os.O_RDONLY)
         try:
+            moment = time.monotonic()
             fcntl.ioctl(handle, _EXT4_IOC_SHUTDOWN, struct.pack("I", _NO_LOG_FLUSH))
         finally:
             os.close(handle)
+        return moment
 
     def take_away(self) -> None:
         """Unmount, once nobody has it open; processes that still sit in it are killed."""

@@ -6,10 +6,11 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
+from uuid import UUID
 
 from engine_server.embedded import EmbeddedCluster
 from tests.bases import Place, file_place
@@ -119,27 +120,28 @@ def _rounds(
     report: Report,
     random: Random,
     place_of: Callable[[int], Place],
-    power: Callable[[], object],
+    power: Callable[[], AbstractContextManager[None]],
 ) -> Tally:
     tally = Tally()
-    acknowledged: set[object] = set()
+    acknowledged: set[UUID] = set()
     for n in range(rounds):
         place = place_of(n // FRESH_EVERY)
-        with power():  # type: ignore[attr-defined]
+        with power():
             if n % FRESH_EVERY == 0:
                 stock(place)
                 acknowledged = set()
             crew = Crew(place)
             crew.start(WRITERS)
             crew.listen(random.uniform(0.05, 0.6))
-            disk.cut()
+            moment = disk.cut()
             crew.kill()
         disk.take_away()
         disk.power_on()
-        acknowledged |= crew.acknowledged
-        with power():  # type: ignore[attr-defined]
-            found = audit(place, acknowledged)  # type: ignore[arg-type]
-            tally.add(len(crew.acknowledged), found)
+        promised = crew.acknowledged_before(moment)
+        acknowledged |= promised
+        with power():
+            found = audit(place, acknowledged)
+            tally.add(len(promised), found)
         if not found.sound or (n + 1) % 20 == 0:
             report(f"{tally} {' '.join(found.faults[:3])}")
     return tally

@@ -45,7 +45,7 @@ def post_without_rest(place: Place, pipe: Connection) -> None:
                 for g in goods:
                     receipt.Goods.add(Item=g, Quantity=1)
                 receipt.post()
-                pipe.send(receipt.ref.uuid)
+                pipe.send((receipt.ref.uuid, time.monotonic()))
     except (InfobaseError, OSError) as e:
         pipe.send(repr(e))
 
@@ -55,7 +55,8 @@ class Crew:
     """Several writers and everything they were told is saved."""
 
     place: Place
-    acknowledged: set[UUID] = field(default_factory=set)
+    acknowledged: dict[UUID, float] = field(default_factory=dict)
+    """When, by the machine's monotonic clock, each was acknowledged."""
     errors: list[str] = field(default_factory=list)
     _members: list[tuple[Any, Connection]] = field(default_factory=list)
 
@@ -88,10 +89,16 @@ class Crew:
         return bool(heard)
 
     def _note(self, said: object) -> None:
-        if isinstance(said, UUID):
-            self.acknowledged.add(said)
-        else:
-            self.errors.append(str(said))
+        match said:
+            case (UUID() as ref, float(moment)):
+                self.acknowledged[ref] = moment
+            case _:
+                self.errors.append(str(said))
+
+    def acknowledged_before(self, moment: float) -> set[UUID]:
+        """What was promised before the power went. After that the machine would not run on, as the writers here do for an instant:
+        a file system being shut down may answer a sync it can no longer keep."""
+        return {ref for ref, at in self.acknowledged.items() if at < moment}
 
     def kill(self) -> None:
         """End them at once; what they had been told before still counts."""

@@ -1,0 +1,68 @@
+"""The short form of what `python -m tests.reliability` does at length."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.bases import file_place, server_place
+from tests.reliability import disk, interrupted, powercut
+from tests.reliability.operations import FILE_OPERATIONS, OPERATIONS, Ground, Operation, lay
+from tests.reliability.soak import soak
+
+NO_POWER = disk.why_not()
+NO_STRACE = interrupted.strace_missing()
+
+
+@pytest.fixture(scope="module")
+def file_ground(tmp_path_factory: pytest.TempPathFactory) -> Ground:
+    ground = interrupted.file_ground(tmp_path_factory.mktemp("interrupted"))
+    lay(ground)
+    return ground
+
+
+@pytest.fixture(scope="module")
+def server_ground(tmp_path_factory: pytest.TempPathFactory, pg_url: str) -> Ground:
+    ground = Ground(tmp_path_factory.mktemp("interrupted"), server_place(pg_url), server_place(pg_url))
+    lay(ground)
+    return ground
+
+
+@pytest.mark.parametrize("operation", [*OPERATIONS, *FILE_OPERATIONS], ids=lambda o: o.name)
+def test_killed_in_file_mode(file_ground: Ground, operation: Operation) -> None:
+    found = interrupted.kills(file_ground, operation, 2, seed=len(operation.name))
+    assert found.sound, str(found)
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda o: o.name)
+def test_killed_in_server_mode(server_ground: Ground, operation: Operation) -> None:
+    found = interrupted.kills(server_ground, operation, 2, seed=len(operation.name))
+    assert found.sound, str(found)
+
+
+@pytest.mark.skipif(bool(NO_STRACE), reason=NO_STRACE)
+@pytest.mark.parametrize("kind", list(interrupted.FAULTS))
+@pytest.mark.parametrize(
+    "operation", [o for o in OPERATIONS if o.name in ("restore", "dump", "config-import")], ids=lambda o: o.name
+)
+def test_a_failing_disk(file_ground: Ground, operation: Operation, kind: str) -> None:
+    found = interrupted.faults(file_ground, operation, kind, most=25, step=12)
+    assert found.sound, str(found)
+
+
+@pytest.mark.skipif(bool(NO_POWER), reason=NO_POWER)
+@pytest.mark.parametrize("journal", ["wal", "truncate"])
+def test_power_cuts(journal: str) -> None:
+    tally = powercut.cut_file(10, journal, lambda _: None)
+    assert tally.sound, str(tally)
+    assert tally.acknowledged > 50
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="memory is read from /proc")
+@pytest.mark.parametrize("mode", ["file", "server"])
+def test_soak(mode: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    place = file_place(tmp_path / "base") if mode == "file" else server_place(request.getfixturevalue("pg_url"))
+    found = soak(place, users=4, seconds=12, report=lambda _: None)
+    place.drop()
+    assert found.sound, str(found)
