@@ -37,8 +37,9 @@ FIELD_TYPES = "CNDLF"
 LIVE, DELETED, END = 0x20, 0x2A, 0x1A
 MAX_RECORD_BYTES = 65_535
 
-_PSEUDOGRAPHICS = re.compile(rb"[\x01-\x1f\x7f\xb0-\xdf]")
+_NO_TEXT = bytes([*range(0x01, 0x20), 0x7F, *range(0xB0, 0xE0)])
 """What no cp866 text of a classifier has: control characters, and the box drawing that capital letters of cp1251 and UTF-8 turn into."""
+_TEXT = bytes(set(range(256)) - set(_NO_TEXT))
 
 
 class Readable(Protocol):
@@ -274,9 +275,9 @@ class DbfTable:
 
     def _demand_text(self, numbers: Sequence[int], chunk: bytes) -> None:
         if self.encoding == "cp866":
-            found = _PSEUDOGRAPHICS.search(chunk)
-            if found is not None:
-                raise self._bad_byte(numbers, chunk, found.start())
+            strange = chunk.translate(None, _TEXT)
+            if strange:
+                raise self._bad_byte(numbers, chunk, chunk.index(strange[0]))
 
     def _bad_byte(self, numbers: Sequence[int], chunk: bytes, at: int) -> ClassifierInvalid:
         size = self.header.record_bytes

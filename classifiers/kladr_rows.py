@@ -54,10 +54,10 @@ def place_rows(table: DbfTable, region: Prefix | None, words: WordCollector, nam
     """KLADR -> AddressObjects. `names` is given the regions' names."""
     for names_, types, codes, indexes, offices, divisions, okato, status in _blocks(table, "KLADR", region, note):
         levels = [level_of(c) for c in codes]
-        keys = _keys(names_, codes, PLACE)
+        actual = [c[11:] for c in codes]
+        keys = _keys(names_, actual, PLACE)
         words.add(keys)
         _learn_regions(names, levels, codes, names_, types)
-        actual = [c[11:] for c in codes]
         yield from zip(
             codes, levels, names_, keys, types, indexes, okato, offices, divisions, status, actual, strict=True
         )
@@ -66,11 +66,11 @@ def place_rows(table: DbfTable, region: Prefix | None, words: WordCollector, nam
 def street_rows(table: DbfTable, region: Prefix | None, words: WordCollector, note: Note) -> Rows:
     """STREET -> AddressObjects."""
     for names, types, codes, indexes, offices, divisions, okato in _blocks(table, "STREET", region, note):
-        keys = _keys(names, codes, STREET)
+        actual = [c[15:] for c in codes]
+        keys = _keys(names, actual, STREET)
         words.add(keys)
         count = len(codes)
         level, status = [STREET_LEVEL] * count, [""] * count
-        actual = [c[15:] for c in codes]
         yield from zip(
             codes, level, names, keys, types, indexes, okato, offices, divisions, status, actual, strict=True
         )
@@ -98,10 +98,12 @@ def _learn_regions(
                 names[code[:2]] = f"{title} {kind}".strip()
 
 
-def _keys(names: list[str], codes: list[str], part: str) -> list[str]:
+def _keys(names: list[str], actual: list[str], part: str) -> list[str]:
     """Only live objects are searched."""
     keys = keys_of(names, part)
-    return [key if code.endswith(LIVE) else "" for key, code in zip(keys, codes, strict=True)]
+    if actual.count(LIVE) == len(actual):
+        return keys
+    return [key if actuality == LIVE else "" for key, actuality in zip(keys, actual, strict=True)]
 
 
 def _blocks(table: DbfTable, part: str, region: Prefix | None, note: Note) -> Iterator[tuple[list[str], ...]]:
