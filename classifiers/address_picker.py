@@ -1,0 +1,253 @@
+"""The address picker: type ahead over "region, city, street, house" in any order.
+
+    picker = AddressPicker(session)
+    for hit in picker.find("москва тверск 7"):
+        hit.presentation, hit.code, hit.postcode, hit.okato, hit.oktmo
+
+Words may be unfinished, in any order, with «е» for «ё» and any abbreviation or full name of a kind of object («ул», «улица»). A house at the
+end is looked up in the lists of houses; where a base has none it is taken as typed (`house_known` False).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from classifiers.address_codes import ancestors, is_path
+from classifiers.address_houses import TypedHouse, comparable, list_holds, typed_house, without_estate
+from classifiers.address_match import Match, covered, matches
+from classifiers.address_rows import AddressReader, House, Place
+from classifiers.address_store import Targets, targets_of
+from classifiers.address_text import words_of
+from infobase.errors import AddressesNotLoaded, ClassifierUnwanted
+from infobase.session import Session
+from infobase.storage import Statement, Transaction
+
+FULL_KIND_LETTERS = 5
+"""From this length on a word that may be a kind may as well be a name: «Набережная», «Площадь»."""
+DEFAULT_LIMIT = 10
+WITH_HOUSES = 8
+"""Of so many first hits the houses are looked up."""
+
+
+@dataclass(frozen=True, slots=True)
+class AddressHit:
+    """One address. `code`: of KLADR or the path of GAR; `levels`: (level, kind, name) from the region down. Unknown things are "".
+    `house`: as typed or as listed; `house_known`: it is in the lists of houses."""
+
+    presentation: str
+    code: str
+    kladr_code: str
+    guid: str
+    postcode: str
+    okato: str
+    oktmo: str
+    tax_office: str
+    levels: tuple[tuple[str, str, str], ...]
+    house: str = ""
+    house_known: bool = False
+
+
+@dataclass(frozen=True)
+class _Typed:
+    """What was typed, taken apart: words that must be found, those that only help, the house."""
+
+    strong: tuple[str, ...]
+    kinds: tuple[str, ...]
+    weak: tuple[str, ...]
+    house: TypedHouse | None
+
+
+class AddressPicker:
+    """One user's picker over one base; made for the session, used for as many lines as are typed. AccessDenied, ClassifierUnwanted."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._targets = address_targets(session)
+        self._reader = AddressReader(session, self._targets)
+        self._kinds: dict[str, frozenset[str]] | None = None
+        self._regions: list[Place] | None = None
+
+    def find(self, typed: str, limit: int = DEFAULT_LIMIT) -> list[AddressHit]:
+        """The likeliest addresses, best first. A code of KLADR finds its object. AddressesNotLoaded in a base without addresses."""
+        with self._session.reading() as tx:
+            code = typed.strip()
+            if code.isascii() and code.isdigit() and len(code) in (13, 17):
+                return self._hits(tx, [(p, None) for p in self._reader.by_codes(tx, [code])])
+            taken = self._take_apart(tx, typed)
+            ranked = self._ranked(taken, self._found(tx, taken))
+            if not ranked:
+                self._demand_loaded(tx)
+            return self._hits(tx, self._with_houses(tx, taken.house, ranked[: max(limit, WITH_HOUSES)]))[:limit]
+
+    # --- what was typed ---
+
+    def _take_apart(self, tx: Transaction, typed: str) -> _Typed:
+        house = typed_house(typed)
+        words = words_of(house.before if house else typed)
+        if house is not None and not words:
+            words, house = words_of(typed), None
+        kinds = self._kind_words(tx)
+        named = [w for w in words if w.isalpha() and w not in kinds]
+        weak = [w for w in words if not w.isalpha() or (len(w) == 1 and len(named) > 1)]
+        strong = [w for w in named if w not in weak]
+        if not strong:
+            strong = [w for w in words if w.isalpha()] or list(words)
+        others = [w for w in words if w.isalpha() and w not in strong and w not in weak]
+        return _Typed(tuple(strong), tuple(others), tuple(w for w in weak if w not in strong), house)
+
+    def _kind_words(self, tx: Transaction) -> dict[str, frozenset[str]]:
+        """Word of an abbreviation or a full name -> the abbreviations it may stand for, folded."""
+        if self._kinds is None:
+            made: dict[str, set[str]] = {}
+            for short, full, _ in self._reader.types(tx):
+                for word in (*words_of(short), *words_of(full)):
+                    made.setdefault(word, set()).update(words_of(short))
+            self._kinds = {word: frozenset(shorts) for word, shorts in made.items()} or _USUAL_KINDS
+        return self._kinds
+
+    # --- finding and ordering ---
+
+    def _found(self, tx: Transaction, typed: _Typed) -> list[Match]:
+        """Kinds of five letters and more are first taken as names, then only as kinds; a number at the end as a house, then as a name."""
+        if self._regions is None:
+            self._regions = self._reader.regions(tx)
+        regions = self._regions
+        long_kinds = tuple(k for k in typed.kinds if len(k) >= FULL_KIND_LETTERS)
+        found = matches(self._reader, tx, (*typed.strong, *long_kinds), regions) if long_kinds else []
+        if not any(_is_street(m.place) for m in found):
+            found += matches(self._reader, tx, typed.strong, regions)
+        if typed.house and not typed.house.certain and not any(_is_street(m.place) for m in found):
+            found += matches(self._reader, tx, (*typed.strong, *words_of(typed.house.shown)[:1]), regions)
+        return list({m.place.code: m for m in found}.values())
+
+    def _ranked(self, typed: _Typed, found: Sequence[Match]) -> list[Place]:
+        numbers = (*typed.weak, *(words_of(typed.house.shown) if typed.house and not typed.house.certain else ()))
+        kinds = self._kinds or {}
+
+        def rank(match: Match) -> tuple[object, ...]:
+            place = match.place
+            helped = covered(numbers, place.words)[1]
+            kind = sum(bool(kinds.get(k, frozenset()) & place.type_words) for k in typed.kinds)
+            weak = covered(typed.weak, place.words)[0].bit_count()
+            street_wanted = typed.house is not None and not _is_street(place)
+            return (
+                -weak,
+                street_wanted,
+                -match.exact - match.depth - kind,
+                -helped,
+                _order(place),
+                len(place.name),
+                place.code,
+            )
+
+        return [m.place for m in sorted(found, key=rank)]
+
+    def _with_houses(
+        self, tx: Transaction, house: TypedHouse | None, places: Sequence[Place]
+    ) -> list[tuple[Place, _Found | None]]:
+        if house is None:
+            return [(p, None) for p in places]
+        first = places[:WITH_HOUSES]
+        listed = self._reader.houses(tx, [p.code for p in first])
+        paired = [(p, _find_house(house, rows)) for p, rows in zip(first, listed, strict=True)]
+        paired.sort(key=lambda pair: not (pair[1] and pair[1].row))
+        return [*paired, *((p, None) for p in places[WITH_HOUSES:])]
+
+    def _demand_loaded(self, tx: Transaction) -> None:
+        layout = self._session.kernel.layout.registers[self._targets.objects]
+        table = self._session.kernel.dialect.quote(layout.table.name)
+        if not tx.run([Statement(f"SELECT 1 FROM {table} LIMIT 1")])[0]:
+            raise AddressesNotLoaded()
+
+    # --- what is given back ---
+
+    def _hits(self, tx: Transaction, found: Sequence[tuple[Place, _Found | None]]) -> list[AddressHit]:
+        codes = {a for place, _ in found for a in ancestors(place.code)}
+        above = {p.code: p for p in self._reader.by_codes(tx, sorted(codes))}
+        return [_hit([*(above[a] for a in ancestors(p.code) if a in above), p], house) for p, house in found]
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A typed house on a street: the row that lists it, None when there is none."""
+
+    shown: str
+    row: House | None
+
+
+def address_targets(session: Session) -> Targets:
+    """Where this configuration keeps addresses. ClassifierUnwanted when it does not."""
+    uses = session.kernel.configuration.classifiers
+    use = uses.get("kladr") or uses.get("gar")
+    if use is None:
+        raise ClassifierUnwanted(kind="kladr", target="InformationRegister")
+    return targets_of(use)
+
+
+def _find_house(house: TypedHouse, rows: Sequence[House]) -> _Found:
+    """The row that lists the house, by its full form first; then without what stands before the number («влд»)."""
+    for loose in (False, True):
+        for row in rows:
+            if _holds(row, house.number, loose):
+                return _Found(house.shown, row)
+    return _Found(house.shown, None)
+
+
+def _holds(row: House, wanted: str, loose: bool) -> bool:
+    if is_path(row.code) or row.building:
+        own = comparable(row.numbers) + comparable(row.building and _building(row.building))
+        return own == wanted or (loose and without_estate(own) == without_estate(wanted))
+    if loose:
+        return any(without_estate(comparable(i)) == without_estate(wanted) for i in row.numbers.split(","))
+    return list_holds(row.numbers, wanted)
+
+
+def _building(building: str) -> str:
+    """KLADR's KORP is a bare number; GAR's additions carry their kind."""
+    return f"к{building}" if building[:1].isdigit() else building
+
+
+def _is_street(place: Place) -> bool:
+    return place.search_key[:1] == "2"
+
+
+def _order(place: Place) -> int:
+    """Level, with the centre of a region before others of its level."""
+    return int(place.level or 0) * 2 - (place.centre in ("2", "3"))
+
+
+def _hit(path: Sequence[Place], house: _Found | None) -> AddressHit:
+    last = path[-1]
+    row = house.row if house else None
+
+    def nearest(name: str) -> str:
+        own = getattr(row, name) if row else ""
+        return own or next((v for p in reversed(path) if (v := getattr(p, name))), "")
+
+    shown = [f"{p.name} {p.type_name}".strip() for p in path]
+    if house is not None:
+        shown.append(f"дом {house.shown}")
+    postcode = nearest("postcode")
+    hit = AddressHit(
+        presentation=", ".join([postcode, *shown] if postcode else shown),
+        code=row.code if row else last.code,
+        kladr_code=last.kladr_code or ("" if is_path(last.code) else last.code),
+        guid=(row.guid if row else "") or last.guid,
+        postcode=postcode,
+        okato=nearest("okato"),
+        oktmo=nearest("oktmo"),
+        tax_office=nearest("tax_office"),
+        levels=tuple((p.level, p.type_name, p.name) for p in path),
+    )
+    return replace(hit, house=house.shown, house_known=row is not None) if house else hit
+
+
+_USUAL = {
+    "ул": "улица", "пр кт": "проспект", "пер": "переулок", "б р": "бульвар", "ш": "шоссе", "пл": "площадь",
+    "наб": "набережная", "проезд": "проезд", "туп": "тупик", "г": "город", "обл": "область", "край": "край",
+    "респ": "республика", "р н": "район", "с": "село", "д": "деревня", "п": "поселок", "пгт": "поселок",
+    "рп": "поселок", "х": "хутор", "ст ца": "станица", "мкр": "микрорайон", "кв л": "квартал",
+}  # fmt: skip
+_USUAL_KINDS = {word: frozenset(short.split()) for short, full in _USUAL.items() for word in (*short.split(), full)}
+"""For a base whose abbreviations were not loaded."""

@@ -1,0 +1,196 @@
+"""Reading the registers of addresses for the picker: few statements, each by an index, under the user's rights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from classifiers.address_codes import below
+from classifiers.address_store import Targets
+from classifiers.address_text import words_of
+from infobase.bulk_records import range_end
+from infobase.errors import AccessDenied
+from infobase.session import Session
+from infobase.storage import Row, Statement, Transaction
+
+OBJECT_COLUMNS = (
+    "Code",
+    "Level",
+    "Name",
+    "TypeName",
+    "Postcode",
+    "OKATO",
+    "OKTMO",
+    "TaxOffice",
+    "GUID",
+    "KLADRCode",
+    "SearchKey",
+    "CentreStatus",
+    "Actuality",
+)
+HOUSE_COLUMNS = ("Code", "Numbers", "Building", "TypeName", "Postcode", "OKATO", "OKTMO", "TaxOffice", "GUID")
+MAX_ROWS = 300
+
+
+@dataclass(frozen=True)
+class Place:
+    """A region, district, city, settlement or street as it lies in the base."""
+
+    code: str
+    level: str
+    name: str
+    type_name: str
+    postcode: str
+    okato: str
+    oktmo: str
+    tax_office: str
+    guid: str
+    kladr_code: str
+    search_key: str
+    centre: str
+    actuality: str
+
+    @cached_property
+    def words(self) -> tuple[str, ...]:
+        return tuple(words_of(self.name))
+
+    @cached_property
+    def type_words(self) -> frozenset[str]:
+        return frozenset(words_of(self.type_name))
+
+
+@dataclass(frozen=True)
+class House:
+    """A row of houses. In KLADR `numbers` is a list."""
+
+    code: str
+    numbers: str
+    building: str
+    type_name: str
+    postcode: str
+    okato: str
+    oktmo: str
+    tax_office: str
+    guid: str
+
+
+class AddressReader:
+    """Statements of one picker; `tx` is the snapshot they read."""
+
+    def __init__(self, session: Session, targets: Targets) -> None:
+        self._session, self._targets = session, targets
+        for register in (targets.objects, targets.words, targets.types, targets.regions, targets.houses):
+            if register:
+                session.access.demand("Read", register)
+                if session.access.restriction("Read", register) is not None:
+                    raise AccessDenied(right="Read", object=register)
+
+    def word_keys(self, tx: Transaction, begins: Sequence[str], limit: int) -> list[list[str]]:
+        """Per beginning of a word (with its part): search keys of names with such a word; those of the whole word first, then short names,
+        which are the frequent ones. A single letter is answered in the order of the alphabet: to sort a tenth of all names takes too long."""
+        word, key = self._columns(self._targets.words, ("Word", "SearchKey"))
+        mark = self._session.kernel.dialect.placeholder
+        found = (
+            f"SELECT {key} FROM {self._table(self._targets.words)} WHERE {word} >= {mark} AND {word} < {mark} ORDER BY "
+        )
+        statements = []
+        for begin in begins:
+            params = [begin, range_end(begin)]
+            if len(begin) <= 2:
+                statements.append(Statement(f"{found} {word}, {key} LIMIT {limit}", params))
+            else:
+                order = f"CASE WHEN {word} = {mark} THEN 0 ELSE 1 END, length({key}), {key} LIMIT {limit}"
+                statements.append(Statement(found + order, [*params, begin]))
+        return [list(dict.fromkeys(str(row[0]) for row in rows)) for rows in tx.run(statements)]
+
+    def regions(self, tx: Transaction) -> list[Place]:
+        """The regions themselves: in each, the object with the least code."""
+        (region,) = self._columns(self._targets.regions, ("Region",))
+        rows = tx.run([Statement(f"SELECT {region} FROM {self._table(self._targets.regions)}")])[0]
+        columns = self._columns(self._targets.objects, OBJECT_COLUMNS)
+        mark = self._session.kernel.dialect.placeholder
+        sql = (
+            f"SELECT {', '.join(columns)} FROM {self._table(self._targets.objects)} "
+            f"WHERE {columns[0]} >= {mark} AND {columns[0]} < {mark} ORDER BY {columns[0]} LIMIT 1"
+        )
+        codes = sorted(str(row[0]) for row in rows)
+        found = tx.run([Statement(sql, [code, range_end(code)]) for code in codes])
+        return [_place(rows[0]) for rows in found if rows]
+
+    def by_keys(self, tx: Transaction, lists: Sequence[Sequence[str]], limit: int = MAX_ROWS) -> list[Place]:
+        """Objects with these search keys, at most `limit` for each list."""
+        found = tx.run([self._objects("SearchKey", keys, limit) for keys in lists if keys])
+        return [_place(row) for rows in found for row in rows]
+
+    def by_codes(self, tx: Transaction, codes: Sequence[str]) -> list[Place]:
+        """Objects with these codes."""
+        return [_place(row) for row in tx.run([self._objects("Code", codes, len(codes))])[0]] if codes else []
+
+    def in_ranges(
+        self, tx: Transaction, keys: Sequence[str], anchors: Sequence[str], limit: int = MAX_ROWS
+    ) -> list[Place]:
+        """Objects with one of the search keys below one of the anchors (codes): one probe of the index per pair."""
+        if not keys or not anchors:
+            return []
+        names = self._columns(self._targets.objects, OBJECT_COLUMNS)
+        code, key = names[0], names[OBJECT_COLUMNS.index("SearchKey")]
+        shown = ", ".join(f"o.{name}" for name in names)
+        values = self._session.kernel.dialect.values
+        sql = (
+            f"WITH k(v) AS (VALUES {values(1, len(keys))}), p(lo, hi) AS (VALUES {values(2, len(anchors))}) "
+            f"SELECT {shown} FROM p CROSS JOIN k CROSS JOIN {self._table(self._targets.objects)} o "
+            f"WHERE o.{key} = k.v AND o.{code} >= p.lo AND o.{code} < p.hi LIMIT {limit}"
+        )
+        params = [*keys, *(bound for anchor in anchors for bound in below(anchor))]
+        return [_place(row) for row in tx.run([Statement(sql, params)])[0]]
+
+    def houses(self, tx: Transaction, codes: Sequence[str]) -> list[list[House]]:
+        """Per code of a street (or a settlement without streets): its houses."""
+        if not self._targets.houses:
+            return [[] for _ in codes]
+        columns = self._columns(self._targets.houses, HOUSE_COLUMNS)
+        mark = self._session.kernel.dialect.placeholder
+        sql = (
+            f"SELECT {', '.join(columns)} FROM {self._table(self._targets.houses)} "
+            f"WHERE {columns[0]} >= {mark} AND {columns[0]} < {mark} ORDER BY {columns[0]}"
+        )
+        results = tx.run([Statement(sql, list(_house_range(code))) for code in codes])
+        return [[House(*(str(v) for v in row)) for row in rows] for rows in results]
+
+    def types(self, tx: Transaction) -> list[tuple[str, str, str]]:
+        """(abbreviation, full name, level) of every kind of object."""
+        names = ", ".join(self._columns(self._targets.types, ("ShortName", "FullName", "Level")))
+        rows = tx.run([Statement(f"SELECT {names} FROM {self._table(self._targets.types)}")])[0]
+        return [(str(a), str(b), str(c)) for a, b, c in rows]
+
+    def _objects(self, by: str, values: Sequence[str], limit: int) -> Statement:
+        columns = self._columns(self._targets.objects, OBJECT_COLUMNS)
+        marks = ", ".join([self._session.kernel.dialect.placeholder] * len(values))
+        sql = (
+            f"SELECT {', '.join(columns)} FROM {self._table(self._targets.objects)} "
+            f"WHERE {columns[OBJECT_COLUMNS.index(by)]} IN ({marks}) LIMIT {limit}"
+        )
+        return Statement(sql, list(values))
+
+    def _table(self, register: str) -> str:
+        return self._session.kernel.dialect.quote(self._session.kernel.layout.registers[register].table.name)
+
+    def _columns(self, register: str, names: Iterable[str]) -> list[str]:
+        layout = self._session.kernel.layout.registers[register]
+        quote = self._session.kernel.dialect.quote
+        fields = [layout.field(name) for name in names]
+        return [quote(f.column.name) for f in fields if f is not None]
+
+
+def _place(row: Row) -> Place:
+    return Place(*(str(v) for v in row))
+
+
+def _house_range(code: str) -> tuple[str, str]:
+    """Houses right below a street or, in KLADR, below a settlement: those have the street 0000."""
+    begin, end = below(code)
+    if len(code) == 13 and "." not in code:
+        whole = code[:11] + "0000"
+        return whole, range_end(whole)
+    return begin, end
