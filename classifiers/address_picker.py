@@ -46,6 +46,7 @@ class AddressHit:
     levels: tuple[tuple[str, str, str], ...]
     house: str = ""
     house_known: bool = False
+    actuality: str = ""
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,14 @@ class AddressPicker:
             ranked = self._ranked(taken, self._found(tx, taken))
             if not ranked:
                 self._demand_loaded(tx)
-            return self._hits(tx, self._with_houses(tx, taken.house, ranked[: max(limit, WITH_HOUSES)]))[:limit]
+            house = taken.house or _house_between(taken.weak, ranked)
+            return self._hits(tx, self._with_houses(tx, house, ranked[: max(limit, WITH_HOUSES)]))[:limit]
+
+    def by_code(self, code: str) -> AddressHit | None:
+        """The object with exactly this code, live or not."""
+        with self._session.reading() as tx:
+            hits = self._hits(tx, [(p, None) for p in self._reader.by_codes(tx, [code])])
+        return hits[0] if hits else None
 
     # --- what was typed ---
 
@@ -185,6 +193,14 @@ def address_targets(session: Session) -> Targets:
     return targets_of(use)
 
 
+def _house_between(weak: Sequence[str], ranked: Sequence[Place]) -> TypedHouse | None:
+    """A number among the words that no name has is a house as well: «ленина 10 майкоп»."""
+    numbers = [w for w in weak if w.isdigit()]
+    if len(numbers) != 1 or not ranked or covered(numbers, ranked[0].words)[0]:
+        return None
+    return TypedHouse("", numbers[0], numbers[0], False)
+
+
 def _find_house(house: TypedHouse, rows: Sequence[House]) -> _Found:
     """The row that lists the house, by its full form first; then without what stands before the number («влд»)."""
     for loose in (False, True):
@@ -239,6 +255,7 @@ def _hit(path: Sequence[Place], house: _Found | None) -> AddressHit:
         oktmo=nearest("oktmo"),
         tax_office=nearest("tax_office"),
         levels=tuple((p.level, p.type_name, p.name) for p in path),
+        actuality=last.actuality,
     )
     return replace(hit, house=house.shown, house_known=row is not None) if house else hit
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import cast
 
 from classifiers.kind import Work
@@ -11,15 +11,11 @@ from infobase.schema.search import search_key
 
 Available = Mapping[str, tuple[str, int]]
 """Region -> (name, records)."""
-Choose = Callable[[Available], Iterable[str]]
 
 
 def chosen_regions(work: Work, available: Available) -> list[str]:
-    """The regions the options name (`regions`: codes or names), or those chosen by `choose`, or all there are. RegionUnknown."""
+    """The regions the options name (`regions`: codes or names), or all there are. RegionUnknown."""
     wanted = cast("Iterable[str]", work.options.get("regions") or ())
-    choose = cast("Choose | None", work.options.get("choose"))
-    if not wanted and choose is not None and len(available) > 1:
-        wanted = choose(available)
     if not wanted:
         return list(available)
     return sorted({find_region(name, available) for name in wanted})

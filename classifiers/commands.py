@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from classifiers import loader
+from classifiers.address_commands import address, address_options, ask_regions
 from classifiers.bank_commands import check_account, pick, refresh
 from classifiers.download import MAX_BYTES, MAX_SECONDS, Limits, downloaded
 from classifiers.kind import ClassifierKind, Options
@@ -114,6 +115,7 @@ SOURCE, OKOF and ENAOF are looked for in the folder of the template.""",
     ru="Разрешить для --url адреса своей сети и этой машины",
     en="Allow --url addresses of one's own network and this machine",
 )
+@address_options
 @login_options
 @json_option
 def load(
@@ -125,6 +127,7 @@ def load(
     max_seconds: float,
     max_bytes: int,
     allow_private: bool,
+    options: Options,
     login: Login,
     as_json: bool,
 ) -> None:
@@ -135,10 +138,10 @@ def load(
     limits = Limits(max_bytes, max_seconds, allow_private)
     with opened(asked.connection, login) as (_, session), ExitStack() as stack:
         if watched is not None:
-            reports = _load_watched(session, asked.kind, watched, wait)
+            reports = _load_watched(session, asked.kind, watched, wait, options)
         else:
             path, name = stack.enter_context(_source(session, asked, url, limits))
-            reports = [_load(session, asked.kind.name if asked.kind else None, path, name)]
+            reports = [_load(session, asked.kind.name if asked.kind else None, path, options, name)]
     if as_json:
         print_json(reports if watched is not None else reports[0])
         return
@@ -196,9 +199,8 @@ def _in_templates(session: Session, kind: ClassifierKind) -> Path:
     return template_file(kind, session.settings.get(TEMPLATE_SETTING), [r.path for r in find_roots()], names)
 
 
-def _load(
-    session: Session, kind: str | None, path: Path, name: str = "", options: Options | None = None
-) -> loader.LoadReport:
+def _load(session: Session, kind: str | None, path: Path, options: Options, name: str = "") -> loader.LoadReport:
+    options = ask_regions(kind, path, options)
     with progress() as step:
         report = loader.load(session, kind, path, step, options, name)
     for line in report.remarks:
@@ -211,7 +213,9 @@ def _load(
     return report
 
 
-def _load_watched(session: Session, kind: ClassifierKind | None, folder: Path, wait: float) -> list[loader.LoadReport]:
+def _load_watched(
+    session: Session, kind: ClassifierKind | None, folder: Path, wait: float, options: Options
+) -> list[loader.LoadReport]:
     """The kind asked for, or every one the configuration wants that the folder holds, each in its own transaction."""
     wanted = (
         [kind] if kind else [k for k in loader.KINDS.values() if k.name in session.kernel.configuration.classifiers]
@@ -219,7 +223,7 @@ def _load_watched(session: Session, kind: ClassifierKind | None, folder: Path, w
     with progress() as step:
         what = text(ru=f"Ожидание файла в {folder}", en=f"Waiting for a file in {folder}")
         found = watch(folder, wanted, wait, lambda: step(what, 0, 0))
-    return [_load(session, k.name, folder) for k in found]
+    return [_load(session, k.name, folder, options) for k in found]
 
 
 @command_in(
@@ -269,5 +273,5 @@ def status(connection: str, login: Login, as_json: bool) -> None:
     print_table(headers, rows)
 
 
-for _command in (pick, refresh, check_account):
+for _command in (address, pick, refresh, check_account):
     classifier.add_command(_command)

@@ -112,6 +112,13 @@ def into_registers(work: Work) -> Changes:
     return Changes(made.added, made.changed, made.closed, made.unchanged, remarks=tuple(load.remarks))
 
 
+def offered_regions(members: Sequence[Member]) -> dict[str, tuple[str, int]]:
+    """What a set offers to choose from: region -> (name, records)."""
+    tables = kladr_set(members)
+    surveys = {p: t.survey(BY_NAME[p].code) for p, t in tables.tables.items() if p in WITH_REGIONS}
+    return _available(tables, surveys)
+
+
 def _taken(tables: KladrSet, targets: Targets, houses: bool) -> list[str]:
     wanted = {"SOCRBASE": True, "ALTNAMES": bool(targets.successors), "KLADR": True, "STREET": True}
     wanted |= dict.fromkeys(("DOMA", "FLAT"), houses and bool(targets.houses))

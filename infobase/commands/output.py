@@ -15,10 +15,20 @@ from pathlib import Path
 
 from rich import box
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
+from rich.text import Text
 
-from infobase.i18n import Bilingual, language
+from infobase.i18n import Bilingual, language, text
 from infobase.metadata.types import EnumValue, Ref
 
 ProgressCallback = Callable[[str, int, int], None]
@@ -134,6 +144,14 @@ def _print(table: Table) -> None:
     print("\n".join(line.rstrip() for line in captured.get().rstrip().split("\n")))
 
 
+class _Rate(ProgressColumn):
+    """How many a second."""
+
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text(text(ru=f"{speed:.0f}/с", en=f"{speed:.0f}/s") if speed else "")
+
+
 @contextmanager
 def progress() -> Iterator[ProgressCallback]:
     """A bar on standard error while the block runs; nothing where that is not a terminal."""
@@ -141,7 +159,9 @@ def progress() -> Iterator[ProgressCallback]:
         TextColumn("{task.description}"),
         BarColumn(),
         TextColumn("{task.completed}/{task.total}"),
+        _Rate(),
         TimeElapsedColumn(),
+        TimeRemainingColumn(),
         console=console(error=True),
         transient=True,
         disable=not sys.stderr.isatty(),
