@@ -9,6 +9,8 @@ import click
 import infobase
 from classifiers.commands import classifier
 from crm.commands import demo
+from engine_server.application.commands import administration, life
+from engine_server.application.commands.common import server
 from engine_server.odata import commands as odata_commands
 from infobase.commands import (
     backing_up,
@@ -61,7 +63,11 @@ COMMANDS: tuple[click.Command, ...] = (
     odata_commands.odata,
     classifier,
     template,
+    server,
 )
+_PARTS = (administration, life)
+"""Modules whose import adds their commands to the group `server`."""
+
 for _command in COMMANDS:
     root.add_command(_command)
 _version = click.version_option(

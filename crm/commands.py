@@ -30,6 +30,7 @@ from infobase.list_file import resolve
 from infobase.metadata.reader import read_folder
 from infobase.restore import verify_dump
 from infobase.session import Session
+from infobase.storage import StorageEngine
 
 CONFIGURATION = Path(__file__).parent / "configuration"
 BANKS = 40
@@ -79,6 +80,13 @@ def demo(server: str, keep: Path | None, scale: str) -> None:
         say(text(ru=f"Готово за {seconds} с.", en=f"Done in {seconds} s."))
         if keep is not None:
             say(text(ru=f"Оставлено: {where}, {dump}, {target}", en=f"Kept: {where}, {dump}, {target}"))
+
+
+def demonstration(engine: StorageEngine) -> None:
+    """A CRM base with a month of business in a free place: what `infobase server start --demo` shows."""
+    user = text(ru="Администратор", en="Administrator")
+    base = bases.create(engine, read_folder(CONFIGURATION), name="CRM", admin=user)
+    month.fill(bases.system_session(base.kernel))
 
 
 @contextmanager

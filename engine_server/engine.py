@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 
-from engine_server import administration, bulk, log, sessions, staging, upkeep
+from engine_server import administration, bulk, labels, log, sessions, staging, upkeep
 from engine_server.arrow_connections import ArrowConnections
 from engine_server.embedded import cluster_at
 from engine_server.failures import translate
@@ -164,7 +164,7 @@ class ServerEngine:
         upkeep.demand_version(conn.info.server_version, self.where())
         row = conn.execute(
             "SELECT pg_try_advisory_xact_lock_shared(%s), to_regclass(%s), to_regclass(%s), to_regclass(%s)",
-            [sessions.EXCLUSIVE_KEY, f"public.{MARKER}", f'{log.PREFIX}"EventLog"', f"{sessions.SCHEMA}.ended"],
+            [sessions.EXCLUSIVE_KEY, f"public.{MARKER}", f'{log.PREFIX}"EventLog"', f"{sessions.SCHEMA}.calls"],
         ).fetchone()
         assert row is not None
         free, marker, event_log, registry = row
@@ -193,6 +193,10 @@ class ServerEngine:
                 *log.setup_statements(),
             ):
                 conn.execute(statement.sql)
+
+    def idle_connections(self) -> int:
+        """Open connections of the pool that nobody uses at the moment."""
+        return self._pool.idle() if self._pool is not None else 0
 
     def close(self) -> None:
         with self._mutex:
@@ -303,6 +307,9 @@ class ServerEngine:
 
     def _begin(self, write: bool, timeout: float) -> list[Statement]:
         begin = [_BEGIN_WRITE if write else _BEGIN_READ]
+        number = labels.session_number.get()
+        if number:
+            begin.append(Statement(f"SET LOCAL application_name = '{labels.labelled(self.id, number)}'"))
         if timeout != LOCK_TIMEOUT or not self._prepare:
             begin.append(Statement(f"SET LOCAL lock_timeout = {max(int(timeout * 1000), 1)}"))
         return begin

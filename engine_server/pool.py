@@ -130,6 +130,10 @@ class Pool:
             raise
         return conn
 
+    def idle(self) -> int:
+        """Connections open and not in use."""
+        return len(self._idle)
+
     def clear(self) -> None:
         """Close the idle connections; those in use are closed when they come back."""
         with self._mutex:

@@ -45,6 +45,10 @@ def setup_statements() -> list[Statement]:
             f"CREATE TABLE IF NOT EXISTS {SCHEMA}.sessions (id uuid PRIMARY KEY, number bigint NOT NULL, user_name text NOT NULL, "
             "application text NOT NULL, host text NOT NULL, pid bigint NOT NULL, started timestamp(0) NOT NULL, engine text NOT NULL)"
         ),
+        Statement(
+            f"CREATE TABLE IF NOT EXISTS {SCHEMA}.calls (key uuid PRIMARY KEY, user_name text NOT NULL, at timestamp NOT NULL, "
+            "result text NOT NULL DEFAULT 'null')"
+        ),
     ]
 
 
@@ -117,6 +121,8 @@ def describe(conn: Connection, application: str, pid: int) -> str:
     found = re.fullmatch(r"infobase:([0-9a-f]+):(\d+)@(.*)", application)
     if found is None:
         return f"{application or '-'} (pid {pid})"
+    if found[3].startswith("#"):
+        return found[3]  # a session of the application server, which knows its name
     sessions = [str(s) for engine, s in alive(conn) if engine == found[1]]
     return "; ".join(sessions) or f"- (Infobase, {found[3]}, pid {found[2]})"
 

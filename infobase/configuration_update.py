@@ -24,6 +24,7 @@ from infobase.metadata.model import Configuration
 from infobase.predefined import write_predefined
 from infobase.registers import rebuild_statements
 from infobase.schema import restructure
+from infobase.served import door_of, served
 from infobase.session import Session
 from infobase.storage import LOCK_TIMEOUT, Statement, StorageEngine, Transaction
 
@@ -35,6 +36,7 @@ _TRY_SECONDS = 0.5
 # --- the loaded configuration ---
 
 
+@served("UpdateDataBaseConfiguration")
 def pending(base: Infobase) -> Configuration | None:
     """The configuration that was loaded and not applied yet."""
     with base.kernel.engine.transaction(write=False) as tx:
@@ -42,6 +44,7 @@ def pending(base: Infobase) -> Configuration | None:
     return canonical.from_json(bytes(rows[0][0])) if rows else None  # type: ignore[call-overload]
 
 
+@served("UpdateDataBaseConfiguration")
 def load_pending(base: Infobase, configuration: Configuration, *, user: str = "") -> None:
     """Keep a configuration in the base until it is applied or dropped; one that waited there is replaced. People go on working."""
     session = system_session(base.kernel, user)
@@ -51,6 +54,7 @@ def load_pending(base: Infobase, configuration: Configuration, *, user: str = ""
         tx.log([session.log_entry("_$InfoBase$_.ConfigUpdate", comment=comment, transaction="Committed")])
 
 
+@served("UpdateDataBaseConfiguration")
 def drop_pending(base: Infobase, *, user: str = "") -> bool:
     """Forget the loaded configuration; whether there was one."""
     session = system_session(base.kernel, user)
@@ -88,12 +92,18 @@ def plan_update(base: Infobase, configuration: Configuration) -> restructure.Res
 
 def preview(base: Infobase, configuration: Configuration) -> Preview:
     """What an update to `configuration` would add, change and lose. Reads one snapshot."""
+    plan, rows = plan_update(base, configuration), rows_at_stake(base, configuration)
+    return Preview(compare(base.kernel.configuration, configuration), plan, rows)
+
+
+@served("UpdateDataBaseConfiguration")
+def rows_at_stake(base: Infobase, configuration: Configuration) -> list[int]:
+    """How many rows each of the losses of `plan_update` concerns."""
     old, new = base.kernel, Kernel(configuration, base.kernel.engine)
-    plan = plan_update(base, configuration)
-    counting = [loss.count for loss in restructure.losses(old.layout, new.layout, plan, old.dialect)]
+    losses = restructure.losses(old.layout, new.layout, plan_update(base, configuration), old.dialect)
+    counting = [loss.count for loss in losses]
     with old.engine.transaction(write=False) as tx:
-        rows = [int(str(found[0][0])) for found in tx.run(counting)] if counting else []
-    return Preview(compare(old.configuration, configuration), plan, rows)
+        return [int(str(found[0][0])) for found in tx.run(counting)] if counting else []
 
 
 # --- doing it ---
@@ -116,6 +126,10 @@ def update_configuration(
     engine = base.kernel.engine
     kernel = Kernel(configuration, engine)
     plan = plan_update(base, configuration)
+    door = door_of(engine)
+    if door is not None:
+        door.call("update_configuration", {"configuration": configuration, "terminate": terminate})
+        return plan
     with _alone(engine, timeout, terminate):
         session = system_session(kernel, user)
         try:

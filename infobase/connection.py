@@ -20,6 +20,7 @@ from infobase.i18n import text
 from infobase.infobase import Infobase, open_base
 from infobase.kernel import Kernel
 from infobase.rights import Access
+from infobase.served import door_of, served
 from infobase.session import Session
 from infobase.storage import SERVICE_APPLICATION, EventLogStore, LogEntry, SessionInfo, Statement, StorageEngine
 
@@ -45,10 +46,11 @@ def engine_of(connection: str | ConnectionString) -> StorageEngine:
         from engine_server.place import place_of
 
         return cast(StorageEngine, ServerEngine(place_of(where.fields)))
-    detail = text(
-        ru="сервер приложений появится позже; подключитесь к СУБД: DBMS=PostgreSQL;DBSrvr=..;DB=..;",
-        en="the application server comes later; connect to the DBMS: DBMS=PostgreSQL;DBSrvr=..;DB=..;",
-    )
+    if where.kind == "srvr":
+        from engine_server.remote.engine import RemoteEngine
+
+        return cast(StorageEngine, RemoteEngine(where))
+    detail = text(ru="это не место базы", en="this is no place of a base")
     raise ConnectionStringInvalid(value=str(where), detail=detail)
 
 
@@ -67,15 +69,36 @@ def connect(
     where = parse(connection) if isinstance(connection, str) else connection
     engine = engine_of(where)
     try:
-        if not engine.exists():
-            raise InfobaseNotFound(place=engine.place)
-        base = open_base(engine)
         secret = password if password is not None else where.password
         code = permission_code or where.permission_code
-        return open_session(base, user or where.user, secret, application, code)
+        return sign_in(engine, user or where.user, secret, application, code)[1]
     except BaseException:
         engine.close()
         raise
+
+
+def sign_in(
+    engine: StorageEngine, user: str, password: str, application: str, permission_code: str = ""
+) -> tuple[Infobase, Session]:
+    """The base and the user's session on it, here or through its server; closing the session closes the engine."""
+    door = door_of(engine)
+    if door is not None:
+        return door.sign_in(user, password, application, permission_code or os.environ.get(PERMISSION_CODE, ""))
+    if not engine.exists():
+        raise InfobaseNotFound(place=engine.place)
+    base = open_base(engine)
+    return base, open_session(base, user, password, application, permission_code)
+
+
+def administrator_at(engine: StorageEngine, user: str, password: str, application: str) -> tuple[Infobase, Access]:
+    """The base and the user's rights without a session of the base, so that a block of sessions does not keep an administrator out."""
+    door = door_of(engine)
+    if door is not None:
+        base, session = door.sign_in(user, password, application, administering=True)
+        return base, session.access
+    base = open_base(engine)
+    user_found = authenticate(base.kernel, user, password, application, socket.gethostname())
+    return base, access_of(base.kernel, user_found)
 
 
 def _printable(name: str) -> str:
@@ -91,7 +114,7 @@ def open_session(
     code = permission_code or os.environ.get(PERMISSION_CODE, "")
     with ExitStack() as stack:
         stack.callback(kernel.engine.close)
-        found = authenticate(kernel, user, password, application)
+        found = authenticate(kernel, user, password, application, socket.gethostname())
         now = dt.datetime.now(dt.UTC).replace(tzinfo=None, microsecond=0)
         name = found.name if found else ""
         asked = SessionInfo(uuid.uuid4(), 0, name, application, socket.gethostname(), os.getpid(), now)
@@ -119,6 +142,12 @@ def access_of(kernel: Kernel, user: User | None) -> Access:
     return Access(kernel.configuration, user.roles, user.name) if user else Access.full(kernel.configuration)
 
 
+@served("Administration")
+def sessions_allowed(base: Infobase) -> int:
+    """See `session_limit`."""
+    return session_limit(base.kernel)
+
+
 def session_limit(kernel: Kernel) -> int:
     """The most sessions at once: the base's own setting, else what the engine advises; 0: any number."""
     mark = kernel.dialect.placeholder
@@ -138,8 +167,8 @@ def _advise(kernel: Kernel, limit: int) -> None:
         _log.warning("%s: %s", kernel.engine.place, text(ru=ru, en=en))
 
 
-def authenticate(kernel: Kernel, user: str, password: str, application: str) -> User | None:
-    """The user, or None in a base that has no users yet."""
+def authenticate(kernel: Kernel, user: str, password: str, application: str, computer: str) -> User | None:
+    """The user, or None in a base that has no users yet. LoginFailed, which is logged."""
     with kernel.engine.transaction(write=False) as tx:
         known = users.list_users(kernel, tx)
         if not known:
@@ -155,7 +184,7 @@ def authenticate(kernel: Kernel, user: str, password: str, application: str) -> 
         event="_$Session$_.AuthenticationError",
         severity="Error",
         user=failed,
-        computer=socket.gethostname(),
+        computer=computer,
         application=application,
     )
     kernel.engine.event_log().append([entry])

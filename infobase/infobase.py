@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from infobase import digest, dump, replicate, restore, users
+from infobase.check import check_infobase
 from infobase.dump_format import DumpSummary
 from infobase.errors import (
     ContentDiffers,
@@ -30,9 +31,11 @@ from infobase.metadata.model import Configuration
 from infobase.predefined import write_predefined
 from infobase.rights import Access
 from infobase.schema import ddl
+from infobase.served import door_of, served
 from infobase.session import Session
 from infobase.storage import (
     SERVICE_APPLICATION,
+    Finding,
     SessionInfo,
     Statement,
     StorageEngine,
@@ -88,6 +91,9 @@ def create(
     password: str = "",
 ) -> Infobase:
     """A new base with the configuration, its predefined items and an administrator (unless `admin` is ""). InfobaseExists."""
+    door = door_of(engine)
+    if door is not None:
+        return door.create(configuration, name=name, admin=admin, password=password)
     demand_free(engine)
     with staged(engine, replace=False) as store:
         kernel = Kernel(configuration, store)
@@ -193,6 +199,7 @@ def open_base(engine: StorageEngine) -> Infobase:
     return Infobase(kernel, uuid.UUID(values["id"]), values["name"], values["created"], bool(values.get("demo")))
 
 
+@served("Administration")
 def describe(base: Infobase, progress: Progress | None = None) -> InfobaseInfo:
     """Everything `info` shows, the content digest included (reads the whole base)."""
     kernel = base.kernel
@@ -213,6 +220,12 @@ def describe(base: Infobase, progress: Progress | None = None) -> InfobaseInfo:
         demo=base.demo,
         details=stats.details,
     )
+
+
+@served("Administration")
+def check(base: Infobase) -> list[Finding]:
+    """The store's own integrity and the base's logic; changes nothing."""
+    return check_infobase(base.kernel)
 
 
 # --- moving ---
@@ -241,6 +254,34 @@ def dump_base(
     )
 
 
+def dump_logged(
+    session: Session,
+    base: Infobase,
+    target: Path,
+    *,
+    password: str | None = None,
+    replace: bool = False,
+    only_configuration: bool = False,
+    progress: Progress | None = None,
+) -> DumpSummary:
+    """`dump_base` for an administrator, with its entries in the event log. AccessDenied. A remote base is dumped by its server."""
+    session.access.demand_configuration("Administration")
+    given = {"password": password, "replace": replace, "only_configuration": only_configuration, "progress": progress}
+    door = door_of(base.kernel.engine)
+    if door is not None:
+        return door.dump(target, **given)  # type: ignore[arg-type]
+    log = base.kernel.engine.event_log()
+    log.append([session.log_entry("_$InfoBase$_.DumpStart", comment=str(target))])
+    try:
+        made = dump_base(base, target, **given)  # type: ignore[arg-type]
+    except BaseException as e:
+        comment = f"{target}: {type(e).__name__}"
+        log.append([session.log_entry("_$InfoBase$_.DumpError", severity="Error", comment=comment)])
+        raise
+    log.append([session.log_entry("_$InfoBase$_.DumpFinish", comment=str(target))])
+    return made
+
+
 def restore_base(
     engine: StorageEngine,
     source: Path,
@@ -251,6 +292,9 @@ def restore_base(
     progress: Progress | None = None,
 ) -> Infobase:
     """Make a base from a `.dt`; with `replace` in place of the one there, which stays whole until the switch."""
+    door = door_of(engine)
+    if door is not None:
+        return door.restore(source, name=name, password=password, replace=replace, progress=progress)
     if not replace:
         demand_free(engine)
     with staged(engine, replace=replace) as store:

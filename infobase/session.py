@@ -54,6 +54,7 @@ from infobase.rights import Access
 from infobase.session_block import SessionBlock
 from infobase.settings import Classifiers, Constants, Enumerations, Settings
 from infobase.storage import LOCK_TIMEOUT, LockKey, LogEntry, SessionInfo, Transaction
+from infobase.user_admin import Users
 
 Manager = TypeVar("Manager")
 
@@ -82,6 +83,7 @@ class Session:
         self.constants = Constants(self)
         self.settings = Settings(self)
         self.classifiers = Classifiers(self)
+        self.users = Users(self)
 
     # --- life ---
 

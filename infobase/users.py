@@ -84,8 +84,22 @@ def credentials_stamp(kernel: Kernel, tx: Transaction, user_id: uuid.UUID | None
     found = _select(kernel, tx, f'WHERE "id" = {kernel.dialect.placeholder}', [_encoded(kernel, "id", user_id)])
     if not found or not found[0][0].enabled:
         return ""
-    user, stored = found[0]
+    return _stamp(*found[0])
+
+
+def _stamp(user: User, stored: str) -> str:
     return hashlib.sha256(json.dumps([stored, user.name, user.roles]).encode()).hexdigest()
+
+
+def stamped(kernel: Kernel, tx: Transaction, name: str) -> tuple[User | None, str]:
+    """An enabled user by name, and a digest of everything a session of his rests on: password, roles, being there. The digest of a base
+    without users has the name ""; of an unknown or disabled user there is (None, "")."""
+    found = _by_name(kernel, tx, name) if name else None
+    if found is not None and found[0].enabled:
+        return found[0], _stamp(*found)
+    if not name and not _load(kernel, tx):
+        return None, "no users"
+    return None, ""
 
 
 def _verify(hasher: PasswordHasher, stored: str, password: str) -> bool:

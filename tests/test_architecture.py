@@ -45,6 +45,8 @@ LAYERS = {
     "infobase.deletion": 8,
     "infobase.bulk_objects": 8,
     "infobase.settings": 8,
+    "infobase.user_admin": 8,
+    "infobase.served": 2,
     "infobase.predefined": 8,
     "infobase.register_managers": 8,
     "infobase.session": 9,
@@ -76,12 +78,29 @@ def layer(module: str) -> int | None:
     return LAYERS[max(found, key=len)] if found else None
 
 
-@pytest.mark.parametrize("file", [f for f in FILES if f.parts[-2].startswith("engine_")], ids=name_of)
+ABOVE_THE_KERNEL = ("engine_server.application", "engine_server.odata", "engine_server.remote", "engine_server.wire")
+"""The application server and its clients: they use the kernel, and the kernel meets them only in `connection`."""
+
+
+def is_engine(file: Path) -> bool:
+    return name_of(file).startswith(("engine_file", "engine_server")) and not name_of(file).startswith(ABOVE_THE_KERNEL)
+
+
+@pytest.mark.parametrize("file", [f for f in FILES if name_of(f).startswith(ABOVE_THE_KERNEL)], ids=name_of)
+def test_the_application_server_knows_nobody_beside_it(file: Path) -> None:
+    for module in imports(file):
+        assert module.split(".")[0] not in ("crm", "classifiers", "cli", "benchmarks", "templates_store"), module
+        if name_of(file).startswith(("engine_server.remote", "engine_server.wire")):
+            assert not module.startswith("engine_server.application"), "a client needs no server"
+
+
+@pytest.mark.parametrize("file", [f for f in FILES if is_engine(f)], ids=name_of)
 def test_engines_know_only_the_storage_contract(file: Path) -> None:
     for module in imports(file):
         if module.startswith("infobase"):
             assert module.startswith(tuple(m + "." for m in ENGINE_MAY)), module
         assert module.split(".")[0] not in ("crm", "classifiers", "cli", "benchmarks"), module
+        assert not module.startswith(ABOVE_THE_KERNEL), module
 
 
 @pytest.mark.parametrize("file", [f for f in FILES if name_of(f).startswith("infobase")], ids=name_of)

@@ -15,11 +15,11 @@ import click
 
 from infobase.commands.interface import option
 from infobase.commands.output import remark
-from infobase.connection import access_of, authenticate, engine_of, open_session
+from infobase.connection import administrator_at, engine_of, sign_in
 from infobase.connection_string import ConnectionString
 from infobase.errors import Cancelled, LoginFailed, UsageError
 from infobase.i18n import text
-from infobase.infobase import Infobase, open_base
+from infobase.infobase import Infobase
 from infobase.list_file import resolve
 from infobase.rights import Access
 from infobase.session import Session
@@ -118,27 +118,27 @@ def opened(connection: str | ConnectionString, login: Login) -> Iterator[tuple[I
     """An open base and the user's session on it, closed afterwards."""
     where = resolve(connection) if isinstance(connection, str) else connection
     with store(where) as engine:
-        base = open_base(engine)
-        session = _log_in(base, where, login)
+        base, session = log_in(engine, where, login)
         with session:
             yield base, session
 
 
-def _log_in(base: Infobase, where: ConnectionString, login: Login) -> Session:
+def log_in(engine: StorageEngine, where: ConnectionString, login: Login) -> tuple[Infobase, Session]:
+    """The base behind an engine and the user's session; what is missing is asked on the terminal. LoginFailed."""
     user = login.user or where.user
     password = login.password if login.password is not None else where.password
     if user and not password and login.password is None and can_ask():
         password = ask_password(text(ru=f"Пароль пользователя {user}", en=f"Password of {user}"))
     code = login.permission_code or where.permission_code
     try:
-        return open_session(base, user, password, APPLICATION, code)
+        return sign_in(engine, user, password, APPLICATION, code)
     except LoginFailed:
         if not user and not can_ask():
             remark(text(ru="Укажите пользователя: --user ИМЯ", en="Give the user: --user NAME"))
         if user or login.password is not None or not can_ask():
             raise
     user = click.prompt(text(ru="Пользователь", en="User"), err=True)
-    return open_session(base, user, ask_password(text(ru="Пароль", en="Password")), APPLICATION, code)
+    return sign_in(engine, user, ask_password(text(ru="Пароль", en="Password")), APPLICATION, code)
 
 
 @contextmanager
@@ -146,12 +146,11 @@ def administered(connection: str | ConnectionString, login: Login) -> Iterator[t
     """An open base and its administrator's rights without a session, so that a block of new sessions does not keep him out."""
     where = resolve(connection) if isinstance(connection, str) else connection
     with store(where) as engine:
-        base = open_base(engine)
         user = login.user or where.user
         password = login.password if login.password is not None else where.password
         if user and not password and login.password is None and can_ask():
             password = ask_password(text(ru=f"Пароль пользователя {user}", en=f"Password of {user}"))
-        access = access_of(base.kernel, authenticate(base.kernel, user, password, APPLICATION))
+        base, access = administrator_at(engine, user, password, APPLICATION)
         access.demand_configuration("Administration")
         yield base, access
 

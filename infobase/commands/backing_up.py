@@ -278,8 +278,8 @@ def restore(
     found = find_backup(place)
     key = key_for(found, key_file)
     where = resolve(connection)
-    ask_to_replace(where, login, replace=replace, yes=yes)
     with store(where) as engine:
+        ask_to_replace(engine, where, login, replace=replace, yes=yes)
         with progress() as step:
             base = restore_backup(found, engine, key=key, replace=replace, name=name, progress=step)
         ru = f"Восстановлена база «{base.name}» из {found.place}: {engine.place}"

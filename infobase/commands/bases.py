@@ -11,7 +11,6 @@ from urllib.parse import unquote, urlsplit
 
 import click
 
-from infobase import check as checks
 from infobase import infobase as bases
 from infobase.commands.access import (
     PASSWORD_VARIABLE,
@@ -21,6 +20,7 @@ from infobase.commands.access import (
     confirm,
     connection_argument,
     demand_administrator,
+    log_in,
     login_options,
     opened,
     secret_in,
@@ -36,7 +36,8 @@ from infobase.list_file import resolve
 from infobase.metadata.archive import load_configuration
 from infobase.metadata.model import Configuration, Naming, Role
 from infobase.schema.layout import FieldLayout, Layout
-from infobase.storage import Finding, Table
+from infobase.served import door_of
+from infobase.storage import StorageEngine, Table
 
 EMPTY = Configuration(
     Naming("EmptyConfiguration", "ПустаяКонфигурация"),
@@ -129,34 +130,38 @@ def default_name(where: ConnectionString) -> str:
 @yes_option
 def drop(connection: str, login: Login, yes: bool) -> None:
     where = resolve(connection)
-    title = may_replace(where, login)
     with store(where) as engine:
+        title = may_replace(engine, where, login)
         ru = f"Удалить базу «{title}» ({engine.place}) без возможности восстановления?"
         confirm(text(ru=ru, en=f"Remove the base {title!r} ({engine.place}) for good?"), yes=yes)
         engine.drop()
         say(text(ru=f"Удалена информационная база: {engine.place}", en=f"Removed the infobase: {engine.place}"))
 
 
-def may_replace(where: ConnectionString, login: Login) -> str:
-    """The name of the base that stands here, once its administrator has logged in. A damaged base has nobody to ask."""
+def may_replace(engine: StorageEngine, where: ConnectionString, login: Login) -> str:
+    """The name of the base that stands here, once its administrator has logged in. A damaged base has nobody to ask. At an application
+    server the session stays open as long as `engine`: it is his leave to replace the base."""
     try:
-        with opened(where, login) as (base, session):
+        base, session = log_in(engine, where, login)
+        try:
             demand_administrator(session)
-            return base.name
+        finally:
+            if door_of(engine) is None:
+                session.close()
+        return base.name
     except InfobaseDamaged as e:
         remark(e)
         return default_name(where)
 
 
-def ask_to_replace(where: ConnectionString, login: Login, *, replace: bool, yes: bool) -> None:
+def ask_to_replace(engine: StorageEngine, where: ConnectionString, login: Login, *, replace: bool, yes: bool) -> None:
     """A base that is there already is replaced only by its administrator, on purpose and after a yes."""
-    with store(where) as engine:
-        if not engine.exists():
-            return
-        if not replace:
-            raise TargetExists(place=engine.place)
-        place = engine.place
-    title = may_replace(where, login)
+    if not engine.exists():
+        return
+    place = engine.place
+    if not replace:
+        raise TargetExists(place=place)
+    title = may_replace(engine, where, login)
     ru = f"Заменить базу «{title}» ({place})? Её данные будут потеряны."
     confirm(text(ru=ru, en=f"Replace the base {title!r} ({place})? Its data will be lost."), yes=yes)
 
@@ -311,9 +316,7 @@ def _own_identity(place: Path, name: str) -> None:
 def check(connection: str, login: Login, as_json: bool) -> None:
     with opened(connection, login) as (base, session):
         demand_administrator(session)
-        findings: list[Finding] = list(base.kernel.engine.check())
-        with session.reading() as tx:
-            findings += checks.check_base(base.kernel, tx)
+        findings = bases.check(base)
     if as_json:
         print_json(findings)
     elif findings:

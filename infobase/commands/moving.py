@@ -59,25 +59,16 @@ def dump(
     secret: Path | None,
     as_json: bool,
 ) -> None:
-    with opened(connection, login) as (base, session):
-        demand_administrator(session)
-        log = base.kernel.engine.event_log()
-        log.append([session.log_entry("_$InfoBase$_.DumpStart", comment=str(target))])
-        try:
-            with progress() as step:
-                made = bases.dump_base(
-                    base,
-                    target,
-                    password=_secret(secret),
-                    replace=replace,
-                    only_configuration=only_configuration,
-                    progress=step,
-                )
-        except BaseException as e:
-            comment = f"{target}: {type(e).__name__}"
-            log.append([session.log_entry("_$InfoBase$_.DumpError", severity="Error", comment=comment)])
-            raise
-        log.append([session.log_entry("_$InfoBase$_.DumpFinish", comment=str(target))])
+    with opened(connection, login) as (base, session), progress() as step:
+        made = bases.dump_logged(
+            session,
+            base,
+            target,
+            password=_secret(secret),
+            replace=replace,
+            only_configuration=only_configuration,
+            progress=step,
+        )
     _print_summary(made, as_json=as_json)
 
 
@@ -133,8 +124,8 @@ def restore(
     source: Path, connection: str, name: str, replace: bool, yes: bool, login: Login, secret: Path | None
 ) -> None:
     where = resolve(connection)
-    ask_to_replace(where, login, replace=replace, yes=yes)
     with store(where) as engine:
+        ask_to_replace(engine, where, login, replace=replace, yes=yes)
         with progress() as step:
             base = bases.restore_base(
                 engine, source, name=name, password=_secret(secret), replace=replace, progress=step
@@ -158,8 +149,8 @@ def replicate(source: str, target: str, replace: bool, yes: bool, login: Login, 
     where = resolve(target)
     with opened(source, login) as (base, session):
         demand_administrator(session)
-        ask_to_replace(where, login, replace=replace, yes=yes)
         with store(where) as engine, progress() as step:
+            ask_to_replace(engine, where, login, replace=replace, yes=yes)
             found = bases.replicate_base(base, engine, replace=replace, progress=step)
             places = (base.kernel.engine.place, engine.place)
     if as_json:

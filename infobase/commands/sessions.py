@@ -21,7 +21,7 @@ from infobase.commands.access import (
 from infobase.commands.interface import Group, command_in, json_option, option, yes_option
 from infobase.commands.log import moment
 from infobase.commands.output import print_json, print_table, remark, say
-from infobase.connection import SESSION_LIMIT, session_limit
+from infobase.connection import SESSION_LIMIT, sessions_allowed
 from infobase.errors import UsageError
 from infobase.i18n import Bilingual, text
 from infobase.kernel import Kernel
@@ -274,7 +274,7 @@ def limit(connection: str, number: str, login: Login, as_json: bool) -> None:
         demand_administrator(session)
         if number:
             session.settings.set(SESSION_LIMIT, "" if number == "-" else number)
-        now, advised = session_limit(base.kernel), base.kernel.engine.traits.max_users
+        now, advised = sessions_allowed(base), base.kernel.engine.traits.max_users
     if as_json:
         print_json({"limit": now, "advised": advised})
         return

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import click
 
-from infobase import users
 from infobase.commands.access import (
     Login,
     ask_password,
@@ -58,10 +57,8 @@ def _new_password(name: str, secret: Path | None, *, empty: bool) -> str:
 @login_options
 @json_option
 def list_users(connection: str, login: Login, as_json: bool) -> None:
-    with opened(connection, login) as (base, session):
-        demand_administrator(session)
-        with session.reading() as tx:
-            found = users.list_users(base.kernel, tx)
+    with opened(connection, login) as (_, session):
+        found = session.users.all()
     if as_json:
         print_json(found)
         return
@@ -93,12 +90,10 @@ def add(
     empty_password: bool,
     login: Login,
 ) -> None:
-    with opened(connection, login) as (base, session):
+    with opened(connection, login) as (_, session):
         demand_administrator(session)
         password = _new_password(name, secret, empty=empty_password)
-        with session.transaction() as tx:
-            users.add_user(base.kernel, tx, name, password, roles, full_name, allow_empty=empty_password)
-            tx.log([session.log_entry("_$User$_.New", comment=name, transaction="Committed")])
+        session.users.add(name, password, roles, full_name, allow_empty=empty_password)
     say(text(ru=f"Добавлен пользователь «{name}»", en=f"Added the user {name!r}"))
 
 
@@ -107,11 +102,8 @@ def add(
 @click.argument("name", metavar="NAME")
 @login_options
 def remove(connection: str, name: str, login: Login) -> None:
-    with opened(connection, login) as (base, session):
-        demand_administrator(session)
-        with session.transaction() as tx:
-            users.remove_user(base.kernel, tx, name)
-            tx.log([session.log_entry("_$User$_.Delete", comment=name, transaction="Committed")])
+    with opened(connection, login) as (_, session):
+        session.users.remove(name)
     say(text(ru=f"Удалён пользователь «{name}»", en=f"Removed the user {name!r}"))
 
 
@@ -122,13 +114,11 @@ def remove(connection: str, name: str, login: Login) -> None:
 @_new_password_options[1]
 @login_options
 def password(connection: str, name: str, secret: Path | None, empty_password: bool, login: Login) -> None:
-    with opened(connection, login) as (base, session):
+    with opened(connection, login) as (_, session):
         if name.casefold() != session.info.user.casefold():
             demand_administrator(session)
         new = _new_password(name, secret, empty=empty_password)
-        with session.transaction() as tx:
-            users.set_password(base.kernel, tx, name, new, allow_empty=empty_password)
-            tx.log([session.log_entry("_$User$_.Update", comment=name, transaction="Committed")])
+        session.users.set_password(name, new, allow_empty=empty_password)
     say(text(ru=f"Пароль пользователя «{name}» сменён", en=f"The password of {name!r} is changed"))
 
 
@@ -140,11 +130,8 @@ def password(connection: str, name: str, secret: Path | None, empty_password: bo
 @click.argument("roles", metavar="ROLE...", nargs=-1, required=True)
 @login_options
 def roles(connection: str, name: str, roles: tuple[str, ...], login: Login) -> None:
-    with opened(connection, login) as (base, session):
-        demand_administrator(session)
-        with session.transaction() as tx:
-            changed = users.set_roles(base.kernel, tx, name, roles)
-            tx.log([session.log_entry("_$User$_.Update", comment=name, transaction="Committed")])
+    with opened(connection, login) as (_, session):
+        changed = session.users.set_roles(name, roles)
     shown = ", ".join(changed.roles)
     say(text(ru=f"Роли пользователя «{changed.name}»: {shown}", en=f"Roles of {changed.name!r}: {shown}"))
 

@@ -1,0 +1,51 @@
+"""The ASGI application of one worker process."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import anyio
+from starlette.applications import Starlette
+
+from engine_server.application import admin, api, files, health, journal
+from engine_server.application.settings import FOLDER_VARIABLE, default_folder
+from engine_server.application.state import Worker, worker_at
+from engine_server.application.worker import Loop
+
+LOGINS_AT_ONCE = 2
+"""Checking a password takes 64 MB and all cores for a moment."""
+QUEUE_PER_THREAD = 64
+
+
+def create(worker: Worker) -> Starlette:
+    """The application over a worker, which it closes at its end."""
+
+    @asynccontextmanager
+    async def life(app: Starlette) -> AsyncIterator[None]:
+        size = worker.settings.pool_size
+        app.state.threads = anyio.CapacityLimiter(max(size // 2, 2))
+        app.state.queue_limit = QUEUE_PER_THREAD * max(size // 2, 2)
+        app.state.transactions = anyio.CapacityLimiter(max(size // 2, 1))
+        app.state.unbounded = anyio.CapacityLimiter(1000)
+        app.state.logins = anyio.CapacityLimiter(LOGINS_AT_ONCE)
+        loop = Loop(worker)
+        loop.start()
+        try:
+            yield
+        finally:
+            worker.draining = True
+            loop.stop()
+            worker.close()
+
+    app = Starlette(routes=[*health.routes(), *admin.routes(), *files.routes(), *api.routes()], lifespan=life)
+    app.state.worker = worker
+    return app
+
+
+def from_environment() -> Starlette:
+    """What uvicorn calls in each worker process."""
+    journal.set_up()
+    return create(worker_at(Path(os.environ.get(FOLDER_VARIABLE) or default_folder())))

@@ -1,0 +1,1 @@
+"""`infobase server ...`: the server's life, and the cluster's administration over the wire."""

@@ -1,0 +1,54 @@
+"""Bodies of calls: JSON as bytes, compressed above a size and expanded under a limit."""
+
+from __future__ import annotations
+
+import json
+import zlib
+
+from engine_server.wire.protocol import COMPRESS_ABOVE, MAX_BODY
+from infobase.errors import RequestInvalid, RequestTooLarge
+from infobase.i18n import text
+
+_LEVEL = 1
+_GZIP = 16 + zlib.MAX_WBITS
+
+
+def pack(data: object) -> tuple[bytes, str]:
+    """Bytes and their Content-Encoding ("" or "gzip")."""
+    made = json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode()
+    if len(made) <= COMPRESS_ABOVE:
+        return made, ""
+    packer = zlib.compressobj(_LEVEL, wbits=_GZIP)
+    return packer.compress(made) + packer.flush(), "gzip"
+
+
+def unpack(body: bytes, encoding: str = "", limit: int = MAX_BODY) -> object:
+    """RequestInvalid for what is no JSON, RequestTooLarge for what expands beyond `limit`."""
+    if encoding not in ("", "identity", "gzip"):
+        detail = text(ru=f"сжатие {encoding[:20]} не поддерживается", en=f"no support for encoding {encoding[:20]}")
+        raise RequestInvalid(detail=detail)
+    raw = _expanded(body, limit) if encoding == "gzip" else body
+    if len(raw) > limit:
+        raise RequestTooLarge(limit=limit)
+    try:
+        return json.loads(raw, parse_float=_no_float, parse_constant=_no_float)
+    except (ValueError, RecursionError):
+        raise RequestInvalid(detail=text(ru="тело запроса - не JSON", en="the body is not JSON")) from None
+
+
+def _no_float(given: str) -> object:
+    """Numbers with a fraction travel as tagged decimals only."""
+    raise ValueError(given)
+
+
+def _expanded(body: bytes, limit: int) -> bytes:
+    opener = zlib.decompressobj(_GZIP)
+    try:
+        made = opener.decompress(body, limit + 1)
+    except zlib.error:
+        raise RequestInvalid(detail=text(ru="сжатие повреждено", en="damaged compression")) from None
+    if len(made) > limit:
+        raise RequestTooLarge(limit=limit)
+    if not opener.eof:
+        raise RequestInvalid(detail=text(ru="сжатые данные обрываются", en="the compressed data ends early"))
+    return made
