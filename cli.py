@@ -27,6 +27,7 @@ from infobase.commands import (
 )
 from infobase.commands.interface import Option, group
 from infobase.i18n import Bilingual
+from templates_store.commands.create import create
 from templates_store.commands.template import template
 
 root = group(
@@ -41,7 +42,7 @@ CONN is a connection string (File="DIR"; or DBMS=PostgreSQL;DBSrvr=..;DB=..;), a
 
 COMMANDS: tuple[click.Command, ...] = (
     demo,
-    bases.create,
+    create,
     bases.drop,
     listing.listing,
     bases.info,

@@ -27,7 +27,7 @@ from infobase.errors import (
 from infobase.i18n import text
 from infobase.kernel import Kernel
 from infobase.metadata import canonical
-from infobase.metadata.model import Configuration
+from infobase.metadata.model import Configuration, Naming, Role
 from infobase.predefined import write_predefined
 from infobase.rights import Access
 from infobase.schema import ddl
@@ -47,6 +47,12 @@ MAIN_ROW = 0
 STORE_FORMAT = 1
 """Format of the system tables; a base of a newer one is refused."""
 Progress = Callable[[str, int, int], None]
+EMPTY = Configuration(
+    Naming("EmptyConfiguration", "ПустаяКонфигурация"),
+    "1.0.0",
+    objects={"Role.FullRights": Role(Naming("FullRights", "ПолныеПрава"), all_rights=True)},
+)
+"""What a base is made of without a template: nothing but the administrator's role."""
 
 
 @dataclass(frozen=True)
@@ -96,17 +102,23 @@ def create(
         return door.create(configuration, name=name, admin=admin, password=password)
     demand_free(engine)
     with staged(engine, replace=False) as store:
-        kernel = Kernel(configuration, store)
+        kernel = lay_out(store, configuration)
         with store.transaction(write=True) as tx:
-            tx.run(ddl.create_statements(kernel.layout.tables, kernel.dialect))
-            tx.run([configuration_row(kernel, kernel.configuration, MAIN_ROW)])
-            tx.run([_constants_row(kernel)])
             write_identity(kernel, tx, name)
-        write_predefined(system_session(kernel))
-        if admin:
-            with store.transaction(write=True) as tx:
+            if admin:
                 users.add_user(kernel, tx, admin, password, administrator_roles(configuration), allow_empty=True)
     return open_base(engine)
+
+
+def lay_out(store: StorageEngine, configuration: Configuration) -> Kernel:
+    """Make the tables of a configuration and its predefined items in an empty staged store; the caller gives the base its identity."""
+    kernel = Kernel(configuration, store)
+    with store.transaction(write=True) as tx:
+        tx.run(ddl.create_statements(kernel.layout.tables, kernel.dialect))
+        tx.run([configuration_row(kernel, configuration, MAIN_ROW)])
+        tx.run([_constants_row(kernel)])
+    write_predefined(system_session(kernel))
+    return kernel
 
 
 def demand_free(engine: StorageEngine) -> None:
@@ -157,21 +169,46 @@ def configuration_row(kernel: Kernel, configuration: Configuration, row_key: int
 
 
 def write_identity(
-    kernel: Kernel, tx: Transaction, name: str, *, demo: bool = False, own_id: uuid.UUID | None = None
+    kernel: Kernel, tx: Transaction, name: str, *, demo: bool = False, own_id: uuid.UUID | None = None, template: str = ""
 ) -> None:
-    """Give a base a name and an id of its own (`own_id`: the one it had, for a base that comes back from a backup)."""
+    """Give a base a name and an id of its own (`own_id`: the one it had, for a base that comes back from a backup).
+    `template`: the key of the golden base it is or was cloned from."""
     values = {
         "id": str(own_id or uuid.uuid4()),
         "name": name,
         "created": f"{dt.datetime.now():%Y-%m-%dT%H:%M:%S}",
         "format": str(STORE_FORMAT),
         "demo": "1" if demo else "",
+        "template": template,
     }
+    tx.run([_identity_value(kernel, key, value) for key, value in values.items()])
+
+
+def write_identity_value(kernel: Kernel, tx: Transaction, key: str, value: str) -> None:
+    """One more word a base keeps of itself."""
+    tx.run([_identity_value(kernel, key, value)])
+
+
+def _identity_value(kernel: Kernel, key: str, value: str) -> Statement:
     sql = (
         f"INSERT INTO sys_infobase (key, value) VALUES {kernel.dialect.values(2)} "
         "ON CONFLICT (key) DO UPDATE SET value = excluded.value"
     )
-    tx.run([Statement(sql, [k, v]) for k, v in values.items()])
+    return Statement(sql, [key, value])
+
+
+def identity_of(tx: Transaction) -> dict[str, str]:
+    """What a base keeps of itself: id, name, created, format, demo, template ..."""
+    return {str(k): str(v) for k, v in tx.run([_IDENTITY])[0]}
+
+
+def configuration_of(tx: Transaction) -> Configuration:
+    """The configuration stored in a base."""
+    return canonical.from_json(bytes(tx.run([_STORED])[0][0][0]))  # type: ignore[call-overload]
+
+
+_IDENTITY = Statement("SELECT key, value FROM sys_infobase")
+_STORED = Statement("SELECT content, digest FROM sys_configuration WHERE row_key = 0")
 
 
 # --- opening ---
@@ -182,12 +219,7 @@ def open_base(engine: StorageEngine) -> Infobase:
     if not engine.exists():
         raise InfobaseNotFound(place=engine.place)
     with engine.transaction(write=False) as tx:
-        identity, stored = tx.run(
-            [
-                Statement("SELECT key, value FROM sys_infobase"),
-                Statement("SELECT content, digest FROM sys_configuration WHERE row_key = 0"),
-            ]
-        )
+        identity, stored = tx.run([_IDENTITY, _STORED])
     values = {str(k): str(v) for k, v in identity}
     if int(values.get("format", "0") or 0) > STORE_FORMAT:
         raise InfobaseVersionUnsupported(place=engine.place, found=values["format"], supported=STORE_FORMAT)

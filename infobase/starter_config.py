@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from infobase.i18n import text
+from infobase.text_files import decode
 
 STARTER_VARIABLE = "INFOBASE_1CESTART"
 """Path of the `1cestart.cfg` to read in place of 1C's own."""
@@ -41,23 +42,12 @@ def read_settings(file: Path) -> dict[str, list[str]]:
     except OSError:
         return {}
     found: dict[str, list[str]] = {}
-    for line in _decode(raw).splitlines():
+    for line in decode(raw).text.splitlines():
         key, mark, value = line.strip().partition("=")
         value = value.strip().strip('"')
         if mark and key.strip() and value:
             found.setdefault(key.strip().casefold(), []).append(value)
     return found
-
-
-def _decode(raw: bytes) -> str:
-    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return raw.decode("utf-16", "replace")
-    if raw[1:2] == b"\0":
-        return raw.decode("utf-16-le", "replace")
-    try:
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return raw.decode("cp1251", "replace")
 
 
 def settings_of(files: list[Path]) -> list[tuple[Path, dict[str, list[str]]]]:

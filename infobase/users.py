@@ -191,8 +191,34 @@ def remove_user(kernel: Kernel, tx: Transaction, name: str) -> None:
     users = _load(kernel, tx)
     user = _find(users, name)
     _demand_administrator(kernel, users, user, None)
-    dialect = kernel.dialect
-    tx.run([Statement(f'DELETE FROM {_TABLE} WHERE "id" = {dialect.placeholder}', [_encoded(kernel, "id", user.id)])])
+    _remove(kernel, tx, user)
+
+
+# --- accounts made ahead ---
+
+
+def hash_password(name: str, password: str, *, allow_empty: bool = False, hasher: PasswordHasher | None = None) -> str:
+    """What is stored of a password; "" for an empty one. Takes a noticeable time on purpose. UserInvalid."""
+    return _hash(name, password, allow_empty, hasher)
+
+
+def set_password_hash(kernel: Kernel, tx: Transaction, name: str, stored: str) -> None:
+    """`set_password` with what `hash_password` gave. UserInvalid."""
+    _update(kernel, tx, find_user(kernel, tx, name).id, {"password_hash": stored})
+
+
+def hand_over(kernel: Kernel, tx: Transaction, account: str, name: str, stored: str) -> User:
+    """Make an account prepared under another name this person's own: a new id, the name, the password's hash. Roles stay. UserInvalid."""
+    prepared = find_user(kernel, tx, account)
+    made = replace(prepared, id=new_uuid(), name=_checked_name(name), has_password=bool(stored))
+    _remove(kernel, tx, prepared)
+    _insert(kernel, tx, made, stored)
+    return made
+
+
+def discard(kernel: Kernel, tx: Transaction, account: str) -> None:
+    """Remove an account prepared for somebody who is not wanted: the base is left without users. UserInvalid."""
+    _remove(kernel, tx, find_user(kernel, tx, account))
 
 
 # --- rules ---
@@ -314,6 +340,11 @@ def _insert(kernel: Kernel, tx: Transaction, user: User, stored: str) -> None:
     dialect = kernel.dialect
     sql = f"INSERT INTO {_TABLE} ({dialect.columns(list(values))}) VALUES {dialect.values(len(values))}"
     tx.run([Statement(sql, [_encoded(kernel, c, v) for c, v in values.items()])])
+
+
+def _remove(kernel: Kernel, tx: Transaction, user: User) -> None:
+    where = f'"id" = {kernel.dialect.placeholder}'
+    tx.run([Statement(f"DELETE FROM {_TABLE} WHERE {where}", [_encoded(kernel, "id", user.id)])])
 
 
 def _update(kernel: Kernel, tx: Transaction, user_id: uuid.UUID, changes: Mapping[str, object]) -> None:

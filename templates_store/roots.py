@@ -1,8 +1,4 @@
-"""Where templates are looked for: the user's own root and every `ConfigurationTemplatesLocation` of 1C's starter settings.
-
-`1cestart.cfg` (UTF-16LE with BOM as 1C writes it, or UTF-8) holds `Key=Value` lines; a key may stand many times, in any case. The user's file,
-that of all users and the common one (`1cescmn.cfg` where `CommonCfgLocation` says) are read together.
-"""
+"""Where templates are looked for: the user's own root and every `ConfigurationTemplatesLocation` of 1C's starter settings."""
 
 from __future__ import annotations
 
@@ -12,14 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from infobase.i18n import text
-from infobase.text_files import decode
+from infobase.starter_config import settings_of, starter_files
 
 ROOTS_VARIABLE = "INFOBASE_TEMPLATES"
 """Roots separated as in PATH; given, they replace everything else."""
-STARTER_VARIABLE = "INFOBASE_1CESTART"
-"""Path of the `1cestart.cfg` to read in place of 1C's own."""
-LOCATION_KEY, COMMON_KEY = "ConfigurationTemplatesLocation", "CommonCfgLocation"
-COMMON_FILE = "1cescmn.cfg"
+LOCATION_KEY = "ConfigurationTemplatesLocation"
 _REMOTE = ("http://", "https://", "ftp://")
 
 
@@ -44,17 +37,6 @@ def user_root(environment: Mapping[str, str] | None = None) -> Path:
     return Path.home() / ".1cv8" / "1C" / "1cv8" / "tmplts"
 
 
-def starter_files(environment: Mapping[str, str] | None = None) -> list[Path]:
-    """The settings of 1C's starter on this system, the user's first; they may be absent."""
-    env = os.environ if environment is None else environment
-    if env.get(STARTER_VARIABLE):
-        return [Path(env[STARTER_VARIABLE]).expanduser()]
-    if os.name == "nt":
-        homes = [env[name] for name in ("APPDATA", "ALLUSERSPROFILE") if env.get(name)]
-        return [Path(home) / "1C" / "1CEStart" / "1cestart.cfg" for home in homes]
-    return [Path.home() / ".1C" / "1cestart" / "1cestart.cfg"]
-
-
 def find_roots(given: Sequence[str | Path] = (), environment: Mapping[str, str] | None = None) -> list[Root]:
     """The roots in the order they are searched, each once. `given` (from the command line) replace all others."""
     env = os.environ if environment is None else environment
@@ -76,44 +58,16 @@ def install_root(given: str | Path | None = None, environment: Mapping[str, str]
 
 def _configured(env: Mapping[str, str]) -> Iterator[Root]:
     yield _local(str(user_root(env)), "")
-    seen: set[Path] = set()
-    waiting = starter_files(env)
-    while waiting:
-        file = waiting.pop(0)
-        if file in seen:
-            continue
-        seen.add(file)
-        settings = read_settings(file)
+    for file, settings in settings_of(starter_files(env)):
         for value in settings.get(LOCATION_KEY.casefold(), []):
             yield _local(os.path.expandvars(value), str(file))
-        waiting += [_common(os.path.expandvars(v)) for v in settings.get(COMMON_KEY.casefold(), [])]
-
-
-def _common(value: str) -> Path:
-    place = Path(value).expanduser()
-    return place if place.suffix.casefold() == ".cfg" else place / COMMON_FILE
-
-
-def read_settings(file: Path) -> dict[str, list[str]]:
-    """Key (in lower case) -> its values in order. An absent or unreadable file has none: settings of another program must not stop us."""
-    try:
-        raw = file.read_bytes()
-    except OSError:
-        return {}
-    found: dict[str, list[str]] = {}
-    for line in decode(raw).text.splitlines():
-        key, mark, value = line.strip().partition("=")
-        value = value.strip().strip('"')
-        if mark and key.strip() and value:
-            found.setdefault(key.strip().casefold(), []).append(value)
-    return found
 
 
 def _local(place: str, origin: str) -> Root:
     if place.casefold().startswith(_REMOTE):
         said = text(ru="каталоги в сети по HTTP и FTP не читаются", en="roots behind HTTP and FTP are not read")
         return Root(place, origin, said)
-    path = Path(place).expanduser()
+    path = (Path(origin).parent if origin else Path()) / Path(place).expanduser()
     return Root(str(path), origin, _trouble(path, named=bool(origin)))
 
 

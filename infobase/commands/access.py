@@ -80,6 +80,22 @@ def secret_in(file: Path) -> str:
         raise UsageError(detail=detail) from e
 
 
+def new_password(variable: str, file: Path | None, *, ask: bool) -> str:
+    """The administrator's password of a base being made: from the file, the named variable, a question, or INFOBASE_PASSWORD; "" when nobody
+    gave one. UsageError."""
+    if file is not None:
+        return secret_in(file)
+    if variable and variable not in os.environ:
+        detail = text(ru=f"переменная {variable} не задана", en=f"the variable {variable} is not set")
+        raise UsageError(detail=detail)
+    if ask:
+        if not can_ask():
+            detail = text(ru="--ask-password: нет терминала", en="--ask-password: there is no terminal")
+            raise UsageError(detail=detail)
+        return ask_password(text(ru="Пароль администратора", en="Administrator's password"), twice=True)
+    return os.environ.get(variable or PASSWORD_VARIABLE, "")
+
+
 def can_ask() -> bool:
     return sys.stdin.isatty() and sys.stderr.isatty()
 

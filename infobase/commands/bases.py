@@ -1,8 +1,7 @@
-"""`create`, `drop`, `info`, `copy`, `check`: a base as a whole."""
+"""`drop`, `info`, `copy`, `check`: a base as a whole."""
 
 from __future__ import annotations
 
-import os
 import secrets
 import shutil
 from collections.abc import Iterator
@@ -13,17 +12,13 @@ import click
 
 from infobase import infobase as bases
 from infobase.commands.access import (
-    PASSWORD_VARIABLE,
     Login,
-    ask_password,
-    can_ask,
     confirm,
     connection_argument,
     demand_administrator,
     log_in,
     login_options,
     opened,
-    secret_in,
     store,
 )
 from infobase.commands.interface import command, json_option, option, yes_option
@@ -31,86 +26,17 @@ from infobase.commands.output import plain, print_facts, print_json, print_table
 from infobase.connection_string import ConnectionString, folder
 from infobase.errors import CheckFailed, InfobaseDamaged, TargetExists, UsageError
 from infobase.files import sync_folder
-from infobase.i18n import text
+from infobase.i18n import Bilingual, text
 from infobase.list_file import resolve
-from infobase.metadata.archive import load_configuration
-from infobase.metadata.model import Configuration, Naming, Role
 from infobase.schema.layout import FieldLayout, Layout
 from infobase.served import door_of
 from infobase.storage import StorageEngine, Table
 
-EMPTY = Configuration(
-    Naming("EmptyConfiguration", "ПустаяКонфигурация"),
-    "1.0.0",
-    objects={"Role.FullRights": Role(Naming("FullRights", "ПолныеПрава"), all_rights=True)},
+DEMO_WORDS = Bilingual(
+    "учебная (демонстрационная) база: для знакомства, не для работы",
+    "a demonstration base: for study, not for work",
 )
-"""What `create` makes without a template: nothing but the administrator's role."""
-
-
-@command(
-    "create",
-    ru="Создать информационную базу\n\nШаблон - папка конфигурации, .cf или .dt; без него конфигурация пустая.",
-    en="Create an infobase\n\nA template is a configuration folder, a .cf or a .dt; without one the configuration is empty.",
-)
-@connection_argument()
-@option(
-    "--template",
-    type=click.Path(exists=True, path_type=Path),
-    ru="Папка конфигурации, файл .cf или .dt",
-    en="A configuration folder, a .cf or a .dt",
-)
-@option("--name", default="", ru="Имя базы (иначе имя папки)", en="The base's name (else the folder's)")
-@option("--admin", default=None, ru="Имя администратора («» - не создавать)", en='The administrator ("" for none)')
-@option("--password-env", default="", ru="Переменная с его паролем", en="Variable with his password")
-@option(
-    "--password-file",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    ru="Файл с его паролем",
-    en="File with his password",
-)
-@option("--ask-password", is_flag=True, ru="Спросить его пароль", en="Ask for his password")
-def create(
-    connection: str,
-    template: Path | None,
-    name: str,
-    admin: str | None,
-    password_env: str,
-    password_file: Path | None,
-    ask_password: bool,
-) -> None:
-    where = resolve(connection)
-    title = name or default_name(where)
-    with store(where) as engine:
-        if template is not None and template.suffix.casefold() == ".dt":
-            if admin is not None:
-                detail = text(ru="--admin не нужен: пользователи придут из .dt", en="--admin: users come from the .dt")
-                raise UsageError(detail=detail)
-            with progress() as step:
-                base = bases.restore_base(engine, template, name=title, progress=step)
-        else:
-            configuration = EMPTY if template is None else load_configuration(template)
-            bases.demand_free(engine)
-            user = text(ru="Администратор", en="Administrator") if admin is None else admin
-            password = _new_password(password_env, password_file, ask=ask_password) if user else ""
-            base = bases.create(engine, configuration, name=title, admin=user, password=password)
-        configuration = base.kernel.configuration
-        shown = f"{configuration.naming.name} {configuration.version}"
-        ru = f"Создана информационная база «{base.name}»: {engine.place} ({shown})"
-        say(text(ru=ru, en=f"Created the infobase {base.name!r}: {engine.place} ({shown})"))
-
-
-def _new_password(variable: str, file: Path | None, *, ask: bool) -> str:
-    if file is not None:
-        return secret_in(file)
-    if variable and variable not in os.environ:
-        detail = text(ru=f"переменная {variable} не задана", en=f"the variable {variable} is not set")
-        raise UsageError(detail=detail)
-    if ask:
-        if not can_ask():
-            detail = text(ru="--ask-password: нет терминала", en="--ask-password: there is no terminal")
-            raise UsageError(detail=detail)
-        return ask_password(text(ru="Пароль администратора", en="Administrator's password"), twice=True)
-    return os.environ.get(variable or PASSWORD_VARIABLE, "")
+"""How people are told that a base is not one to work in."""
 
 
 def default_name(where: ConnectionString) -> str:
@@ -195,6 +121,7 @@ def info(connection: str, login: Login, storage: bool, as_json: bool) -> None:
             text(ru="Режим", en="Mode"): found.mode,
             text(ru="Идентификатор", en="Id"): found.id,
             text(ru="Создана", en="Created"): found.created,
+            **({text(ru="Назначение", en="Purpose"): DEMO_WORDS} if found.demo else {}),
             text(ru="Конфигурация", en="Configuration"): f"{found.configuration} {found.configuration_version}",
             text(ru="Хеш конфигурации", en="Configuration digest"): found.configuration_digest,
             text(ru="Размер", en="Size"): size_text(found.size_bytes),

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from infobase.errors import TemplateAmbiguous, TemplateNotFound, TemplateUnusable
+from infobase.starter_config import STARTER_VARIABLE
 from templates_store import roots as places
 from templates_store.find import choose, in_folder
 from templates_store.install import install
@@ -20,7 +21,7 @@ from tests.templates.samples import manifest, package
 def environment(home: Path, text: str, encoding: str) -> dict[str, str]:
     raw = codecs.BOM_UTF16_LE + text.encode("utf-16-le") if encoding == "utf-16" else text.encode(encoding)
     (home / "1cestart.cfg").write_bytes(raw)
-    return {places.STARTER_VARIABLE: str(home / "1cestart.cfg")}
+    return {STARTER_VARIABLE: str(home / "1cestart.cfg")}
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig", "utf-8", "cp1251"])
@@ -46,7 +47,7 @@ def test_given_roots_replace_all_others(tmp_path: Path) -> None:
 
 
 def test_no_settings_at_all(tmp_path: Path) -> None:
-    assert [r.origin for r in find_roots(environment={places.STARTER_VARIABLE: str(tmp_path / "no.cfg")})] == [""]
+    assert [r.origin for r in find_roots(environment={STARTER_VARIABLE: str(tmp_path / "no.cfg")})] == [""]
 
 
 def tree_of(root: Path) -> list[Template]:

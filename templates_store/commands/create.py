@@ -1,0 +1,180 @@
+"""`create`: an infobase from a template, from a configuration in source form, or empty; without a place, the wizard."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from infobase import infobase as bases
+from infobase.commands.access import can_ask, new_password, store
+from infobase.commands.bases import DEMO_WORDS, default_name
+from infobase.commands.interface import command, json_option, option
+from infobase.commands.listing import add_to_list
+from infobase.commands.output import print_json, progress, remark, say
+from infobase.errors import PasswordRequired, UsageError
+from infobase.i18n import text
+from infobase.infobase import Infobase
+from infobase.list_file import resolve
+from infobase.metadata.archive import load_configuration
+from infobase.metadata.model import Configuration
+from infobase.storage import StorageEngine
+from templates_store import creating
+from templates_store.commands.template import settled_roots
+from templates_store.creating import NewBase, demand_password, usual_administrator
+from templates_store.source import Source, find_source
+from templates_store.tree import collect
+
+
+@command(
+    "create",
+    ru="""Создать информационную базу; без CONN - с помощником
+
+Шаблон - имя в дереве шаблонов (template list), папка комплекта или манифест, файл .cf или .dt, папка конфигурации; без него конфигурация пустая.""",
+    en="""Create an infobase; without CONN, by the wizard
+
+A template is a name in the tree (template list), a package's folder or manifest, a .cf or .dt, a configuration folder; without one the configuration is empty.""",
+)
+@click.argument("connection", metavar="[CONN]", required=False, default="")
+@option("--template", default="", metavar="PATH|NAME", ru="Шаблон: путь или имя", en="The template: a path or a name")
+@option(
+    "--template-version",
+    "version",
+    default="",
+    ru="Версия шаблона (иначе новейшая)",
+    en="The template's version (else the newest)",
+)
+@option(
+    "--root",
+    "given",
+    multiple=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    ru="Каталог шаблонов вместо обычных (можно несколько раз)",
+    en="A root of templates in place of the usual ones (repeatable)",
+)
+@option("--name", default="", ru="Имя базы (иначе имя папки)", en="The base's name (else the folder's)")
+@option("--admin", default=None, ru="Имя администратора («» - не создавать)", en='The administrator ("" for none)')
+@option("--password-env", default="", ru="Переменная с его паролем", en="Variable with his password")
+@option(
+    "--password-file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    ru="Файл с его паролем",
+    en="File with his password",
+)
+@option("--ask-password", is_flag=True, ru="Спросить его пароль", en="Ask for his password")
+@option(
+    "--allow-empty-password",
+    is_flag=True,
+    ru="Разрешить базу на сервере без пароля",
+    en="Allow a base on a server without a password",
+)
+@option(
+    "--no-cache",
+    is_flag=True,
+    ru="Не готовить и не использовать эталон шаблона",
+    en="Neither make nor use the template's golden base",
+)
+@option("--add-to-list", "listed", is_flag=True, ru="Добавить базу в список", en="Add the base to the list")
+@option("--group", "branch", default="/", ru="Группа списка для --add-to-list", en="The list's group for --add-to-list")
+@json_option
+def create(
+    connection: str,
+    template: str,
+    version: str,
+    given: tuple[Path, ...],
+    name: str,
+    admin: str | None,
+    password_env: str,
+    password_file: Path | None,
+    ask_password: bool,
+    allow_empty_password: bool,
+    no_cache: bool,
+    listed: bool,
+    branch: str,
+    as_json: bool,
+) -> None:
+    if not connection:
+        _demand_place()
+    source = find_source(template, version, lambda: collect(settled_roots(given))) if template else None
+    where = resolve(connection)
+    with store(where) as engine:
+        bases.demand_free(engine)
+        wanted = NewBase(
+            name or default_name(where),
+            admin,
+            _password(engine, admin, password_env, password_file, ask_password, allow_empty_password),
+            allow_empty_password,
+            source.title if source else "",
+            not no_cache,
+        )
+        base = make(engine, source, wanted)
+        shown = add_to_list(None, base.name, where, branch) if listed else ""
+        if as_json:
+            print_json(created_json(base, source, shown))
+        else:
+            tell(base, engine, shown)
+
+
+def _password(
+    engine: StorageEngine, admin: str | None, variable: str, file: Path | None, ask: bool, allow_empty: bool
+) -> str:
+    """What was given; asked for where one is demanded and there is somebody to ask."""
+    if admin == "":
+        return ""
+    given = new_password(variable, file, ask=ask)
+    if given or allow_empty or ask or not engine.traits.demands_password or not can_ask():
+        return given
+    return new_password("", None, ask=True)
+
+
+def _demand_place() -> None:
+    if not can_ask():
+        ru = "не указано, где создать базу (CONN); помощник работает только в терминале"
+        raise UsageError(detail=text(ru=ru, en="no place for the base (CONN); the wizard needs a terminal"))
+
+
+def make(engine: StorageEngine, source: Source | None, wanted: NewBase) -> Infobase:
+    """The base of what was chosen, with a password asked for where one is demanded and there is somebody to ask."""
+    if source is None:
+        return _from_configuration(engine, bases.EMPTY, wanted)
+    if source.kind == "folder":
+        return _from_configuration(engine, load_configuration(source.path), wanted)
+    with progress() as step:
+        return creating.create(engine, source.path, wanted, step)
+
+
+def _from_configuration(engine: StorageEngine, configuration: Configuration, wanted: NewBase) -> Infobase:
+    try:
+        demand_password(engine, wanted)
+    except PasswordRequired:
+        ru = "Внимание: база на сервере создаётся без пароля администратора; задайте его: infobase user password"
+        remark(text(ru=ru, en="Attention: a base on a server without a password; set one: infobase user password"))
+    admin = usual_administrator() if wanted.admin is None else wanted.admin
+    return bases.create(engine, configuration, name=wanted.name, admin=admin, password=wanted.password)
+
+
+def tell(base: Infobase, engine: StorageEngine, listed: str) -> None:
+    """What was made, in words."""
+    configuration = base.kernel.configuration
+    shown = f"{configuration.naming.name} {configuration.version}"
+    ru = f"Создана информационная база «{base.name}»: {engine.place} ({shown})"
+    say(text(ru=ru, en=f"Created the infobase {base.name!r}: {engine.place} ({shown})"))
+    if base.demo:
+        say(DEMO_WORDS)
+    if listed:
+        say(text(ru=f"В списке баз: {listed}", en=f"In the list: {listed}"))
+
+
+def created_json(base: Infobase, source: Source | None, listed: str) -> dict[str, object]:
+    """The documented shape of `create --json`."""
+    configuration = base.kernel.configuration
+    return {
+        "place": base.kernel.engine.place,
+        "mode": base.kernel.engine.traits.mode,
+        "id": base.id,
+        "name": base.name,
+        "demo": base.demo,
+        "configuration": {"name": configuration.name, "version": configuration.version},
+        "template": source.title if source else "",
+        "listed": listed,
+    }

@@ -1,0 +1,164 @@
+"""An infobase from a template's `.cf` or `.dt`: a clone of its golden base with an id, a name and an administrator of its own."""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+import socket
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from infobase import infobase as bases
+from infobase import users
+from infobase.errors import DiskFull, PasswordRequired, UsageError
+from infobase.i18n import text
+from infobase.infobase import Infobase
+from infobase.kernel import Kernel
+from infobase.metadata.model import Configuration
+from infobase.rights import is_administrator
+from infobase.storage import SERVICE_APPLICATION, LogEntry, StorageEngine, Transaction
+from infobase.users import User
+from templates_store import golden
+
+Progress = Callable[[str, int, int], None]
+LOADED, CONFIGURED = "_$InfoBase$_.RestoreFinish", "_$InfoBase$_.DBConfigUpdate"
+"""The standard events of a base that came to be from a dump, and from a configuration."""
+_log = logging.getLogger("infobase.templates")
+
+
+@dataclass(frozen=True)
+class NewBase:
+    """`admin`: the administrator's name, "" for none, None for the usual one. An empty `password` is refused where the engine demands one,
+    unless `allow_empty`. `template`: what the event log will call the source. `cached`: by way of a golden base."""
+
+    name: str
+    admin: str | None = None
+    password: str = ""
+    allow_empty: bool = False
+    template: str = ""
+    cached: bool = True
+
+
+def create(engine: StorageEngine, source: Path, wanted: NewBase, progress: Progress | None = None) -> Infobase:
+    """Make the base; published whole or not at all. InfobaseExists, PasswordRequired, and what reading the template raises."""
+    bases.demand_free(engine)
+    if source.suffix.casefold() == ".cf":
+        demand_password(engine, wanted)
+    with _hashed(wanted) as password, _filled(engine, source, wanted, progress) as staged:
+        kernel = Kernel(bases.EMPTY, staged)
+        with staged.transaction(write=True) as tx:
+            identity = bases.identity_of(tx)
+            demo = bool(identity.get("demo"))
+            bases.write_identity(kernel, tx, wanted.name, demo=demo, template=identity.get("template", ""))
+            user = _administrator(kernel, tx, identity.get("placeholder", ""), wanted, password)
+            tx.log([_entry(source, wanted, user)])
+        engine.publish(staged, replace=False)
+    return bases.open_base(engine)
+
+
+def demand_password(engine: StorageEngine, wanted: NewBase) -> None:
+    """PasswordRequired where anybody on the network could come in."""
+    if engine.traits.demands_password and wanted.admin != "" and not wanted.password and not wanted.allow_empty:
+        raise PasswordRequired(user=wanted.admin or usual_administrator())
+
+
+def usual_administrator() -> str:
+    return text(ru="Администратор", en="Administrator")
+
+
+@contextmanager
+def _filled(engine: StorageEngine, source: Path, wanted: NewBase, progress: Progress | None) -> Iterator[StorageEngine]:
+    """A staged store with the template's content, for the block to finish and publish; removed when the block fails."""
+    folder = golden.usable_folder() if wanted.cached else None
+    staged = None if folder is None else _cloned(engine, source, folder, progress)
+    if staged is None:
+        staged = _unfolded(engine, source, progress)
+    try:
+        yield staged
+    except BaseException:
+        staged.drop()
+        raise
+    finally:
+        staged.close()
+
+
+def _cloned(engine: StorageEngine, source: Path, folder: Path, progress: Progress | None) -> StorageEngine | None:
+    try:
+        return golden.clone(engine, source, folder, progress)
+    except DiskFull as e:
+        # There may be no room for two; for the base alone there may be.
+        _log.warning("%s", e)
+        return None
+
+
+def _unfolded(engine: StorageEngine, source: Path, progress: Progress | None) -> StorageEngine:
+    staged = engine.create()
+    try:
+        golden.unfold(staged, source, "", progress)
+    except BaseException:
+        staged.drop()
+        staged.close()
+        raise
+    return staged
+
+
+@contextmanager
+def _hashed(wanted: NewBase) -> Iterator[Future[str]]:
+    """The password's hash, worked out while the store is copied: it takes as long on purpose."""
+    with ThreadPoolExecutor(1, "infobase-password") as pool:
+        name = wanted.admin or usual_administrator()
+        yield pool.submit(users.hash_password, name, wanted.password, allow_empty=True)
+
+
+# --- the administrator ---
+
+
+def _administrator(kernel: Kernel, tx: Transaction, placeholder: str, wanted: NewBase, password: Future[str]) -> str:
+    """Give the base its administrator; his name, "" where there is none."""
+    if placeholder:
+        bases.write_identity_value(kernel, tx, "placeholder", "")
+        if wanted.admin == "":
+            users.discard(kernel, tx, placeholder)
+            return ""
+        if not wanted.allow_empty and not wanted.password and kernel.engine.traits.demands_password:
+            raise PasswordRequired(user=wanted.admin or usual_administrator())
+        return users.hand_over(kernel, tx, placeholder, wanted.admin or usual_administrator(), password.result()).name
+    return _brought(kernel, tx, wanted, password)
+
+
+def _brought(kernel: Kernel, tx: Transaction, wanted: NewBase, password: Future[str]) -> str:
+    """The users came with the dump: its administrator gets the new password, if there is one."""
+    user = _chosen(bases.configuration_of(tx), users.list_users(kernel, tx), wanted.admin or "")
+    if wanted.password:
+        users.set_password_hash(kernel, tx, user.name, password.result())
+    elif kernel.engine.traits.demands_password and not user.has_password and not wanted.allow_empty:
+        raise PasswordRequired(user=user.name)
+    return user.name
+
+
+def _chosen(configuration: Configuration, known: list[User], name: str) -> User:
+    """The administrator named, or the first one who may sign in."""
+    found = [u for u in known if u.enabled and is_administrator(configuration, u.roles)]
+    named = [u for u in found if not name or u.name.casefold() == name.casefold()]
+    if named:
+        return named[0]
+    listed = ", ".join(u.name for u in found)
+    ru = f"пользователи придут из .dt, администратора «{name}» среди них нет; есть: {listed}"
+    raise UsageError(
+        detail=text(ru=ru, en=f"users come from the .dt, no administrator {name!r} there; there are: {listed}")
+    )
+
+
+def _entry(source: Path, wanted: NewBase, user: str) -> LogEntry:
+    named = wanted.template or str(source)
+    return LogEntry(
+        date=dt.datetime.now().replace(microsecond=0),
+        event=LOADED if source.suffix.casefold() == ".dt" else CONFIGURED,
+        user=user,
+        computer=socket.gethostname(),
+        application=SERVICE_APPLICATION,
+        comment=text(ru=f"База создана из шаблона: {named}", en=f"The base was made from the template: {named}"),
+    )

@@ -1,0 +1,325 @@
+"""An infobase from a template, on both engines: at once whole, with its own id and administrator; the golden base is made once."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from engine_server.engine import GOLDEN
+from infobase import errors
+from infobase import infobase as bases
+from infobase.connection import engine_of
+from infobase.errors import InfobaseNotFound, PasswordRequired, TemplateNotFound, TemplateUnusable
+from templates_store import golden
+from templates_store.creating import NewBase, create
+from templates_store.source import find_source
+from tests import postgres
+from tests.bases import SHOP
+from tests.templates.conftest import Program
+from tests.templates.samples import package, zipped
+
+
+@pytest.fixture(params=["file", "server"])
+def places(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[list[str]]:
+    """Connection strings of bases that are not there yet, of one engine."""
+    if request.param == "file":
+        yield [f'File="{tmp_path / name}";' for name in ("a", "b", "c", "d")]
+        return
+    url, name = request.getfixturevalue("pg_url"), request.getfixturevalue("pg_database")
+    yield [postgres.connection_string(url, f"{name}_{n}") for n in range(4)]
+    for prefix in (name, GOLDEN):
+        postgres.drop_databases(url, prefix)
+
+
+@pytest.fixture
+def installed(program: Program, tmp_path: Path) -> Path:
+    source = package(tmp_path / "package")
+    assert program("template", "install", source, "--no-description")[0] == 0
+    return source
+
+
+@pytest.fixture
+def secret(tmp_path: Path) -> Path:
+    file = tmp_path / "secret"
+    file.write_text("тайна-2026", encoding="utf-8")
+    return file
+
+
+def told(program: Program, place: str, *login: object) -> dict[str, object]:
+    code, out, err = program("info", place, "--json", *login)
+    assert code == 0, err
+    found = json.loads(out)
+    assert isinstance(found, dict)
+    return found
+
+
+def golden_files(tmp_path: Path) -> list[tuple[int, int]]:
+    """Inode and time of change of each golden file: a golden base made again has others."""
+    stats = [p.stat() for p in (tmp_path / "cache" / "golden").glob("*/1Cv8.1CD")]
+    return [(s.st_ino, s.st_mtime_ns) for s in stats]
+
+
+def test_a_base_by_name_and_by_path(
+    program: Program, installed: Path, places: list[str], secret: Path, tmp_path: Path
+) -> None:
+    ways = ["Магазин", installed, installed / "1cv8.mft", installed / "1Cv8.cf"]
+    login = ("--user", "Хозяин", "--password-file", secret)
+    found = []
+    for place, way in zip(places, ways, strict=True):
+        code, out, err = program(
+            "create",
+            place,
+            "--template",
+            way,
+            "--name",
+            "Лавка",
+            "--admin",
+            "Хозяин",
+            "--password-file",
+            secret,
+            "--json",
+        )
+        assert code == 0, err
+        assert json.loads(out)["configuration"]["name"] == "Shop"
+        assert program("info", place)[0] == errors.LoginFailed.exit_code
+        found.append(told(program, place, *login))
+        code, out, _ = program("log", "show", place, "--json", *login)
+        assert code == 0 and "База создана из шаблона" in out and "_$InfoBase$_.DBConfigUpdate" in out
+    assert len({f["id"] for f in found}) == 4
+    assert {f["name"] for f in found} == {"Лавка"} and not any(f["demo"] for f in found)
+    assert len({json.dumps(f["rows"]) for f in found}) == 1
+
+
+def test_a_golden_base_is_made_once(program: Program, installed: Path, tmp_path: Path) -> None:
+    assert program("create", tmp_path / "a", "--template", "Магазин")[0] == 0
+    first = golden_files(tmp_path)
+    assert len(first) == 1
+    for name in ("b", "c"):
+        assert program("create", tmp_path / name, "--template", "Магазин")[0] == 0
+    assert golden_files(tmp_path) == first
+    assert program("create", tmp_path / "d", "--template", "Магазин", "--no-cache")[0] == 0
+    assert golden_files(tmp_path) == first
+    digests = {told(program, str(tmp_path / n))["configuration"]["digest"] for n in "abcd"}  # type: ignore[index]
+    assert len(digests) == 1
+
+
+@pytest.mark.parametrize("damage", ["cut", "emptied", "garbage", "unsealed", "another template"])
+def test_a_damaged_golden_base_is_made_anew(program: Program, installed: Path, tmp_path: Path, damage: str) -> None:
+    assert program("create", tmp_path / "a", "--template", "Магазин")[0] == 0
+    (file,) = (tmp_path / "cache" / "golden").glob("*/1Cv8.1CD")
+    whole = file.read_bytes()
+    match damage:
+        case "cut":
+            file.write_bytes(whole[: len(whole) // 2])
+        case "emptied":
+            file.write_bytes(b"")
+        case "garbage":
+            file.write_bytes(b"\x55" * len(whole))
+        case "unsealed":
+            file.with_name("1Cv8.1CD.sealed").unlink()
+        case "another template":
+            file.write_bytes(whole.replace(file.parent.name.encode(), b"0" * 24))
+            stat = file.stat()
+            file.with_name("1Cv8.1CD.sealed").write_text(f"{stat.st_size} {stat.st_mtime_ns}", encoding="ascii")
+    assert program("create", tmp_path / "b", "--template", "Магазин")[0] == 0
+    assert program("check", tmp_path / "b")[0] == 0
+    (again,) = (tmp_path / "cache" / "golden").glob("*/1Cv8.1CD")
+    assert len(again.read_bytes()) >= len(whole) // 2 and told(program, str(tmp_path / "b"))["name"] == "b"
+
+
+def test_a_golden_database_that_is_gone_is_made_anew(
+    tmp_path: Path, pg_url: str, pg_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("INFOBASE_CACHE", str(tmp_path / "cache"))
+    source = package(tmp_path / "p") / "1Cv8.cf"
+    for n in range(2):
+        engine = engine_of(postgres.connection_string(pg_url, f"{pg_database}_{n}"))
+        base = create(engine, source, NewBase("x", allow_empty=True))
+        assert base.kernel.configuration.name == "Shop"
+        engine.close()
+        postgres.drop_databases(pg_url, GOLDEN)
+    postgres.drop_databases(pg_url, pg_database)
+
+
+def test_a_server_demands_a_password(
+    program: Program, installed: Path, pg_url: str, pg_database: str, secret: Path
+) -> None:
+    place = postgres.connection_string(pg_url, pg_database)
+    code, _, err = program("create", place, "--template", "Магазин")
+    assert code == PasswordRequired.exit_code and "--allow-empty-password" in err
+    assert program("info", place)[0] == InfobaseNotFound.exit_code
+    assert program("create", place, "--template", "Магазин", "--allow-empty-password")[0] == 0
+    assert program("drop", place, "--yes")[0] == 0
+    assert program("create", place, "--template", "Магазин", "--password-file", secret)[0] == 0
+    assert program("info", place, "--password-file", secret)[0] == 0
+    postgres.drop_databases(pg_url, GOLDEN)
+
+
+def test_a_demo_base_is_known_as_one_wherever_it_goes(
+    program: Program, places: list[str], tmp_path: Path, secret: Path
+) -> None:
+    engine = engine_of(f'File="{tmp_path / "demo"}";')
+    base = bases.create(engine, find_configuration(), name="Демо", admin="Учитель")
+    with engine.transaction(write=True) as tx:
+        bases.write_identity(base.kernel, tx, "Демо", demo=True)
+    engine.close()
+    dump = tmp_path / "1Cv8.dt"
+    assert program("dump", tmp_path / "demo", dump)[0] == 0
+    login = ("--password-file", secret)
+    code, out, err = program("create", places[0], "--template", dump, "--password-file", secret)
+    assert code == 0 and "учебная" in out, err
+    assert told(program, places[0], *login)["demo"] is True
+    assert "учебная" in program("info", places[0], *login)[1]
+    assert program("restore", dump, places[1])[0] == 0 and told(program, places[1])["demo"] is True
+    again = tmp_path / "again.dt"
+    assert program("dump", places[0], again, *login)[0] == 0
+    assert program("restore", again, places[2])[0] == 0 and told(program, places[2], *login)["demo"] is True
+
+
+def find_configuration() -> bases.Configuration:
+    from infobase.metadata.reader import read_folder
+
+    return read_folder(SHOP)
+
+
+def test_users_of_a_dump_stay_and_its_administrator_gets_the_password(
+    program: Program, tmp_path: Path, secret: Path
+) -> None:
+    assert program("create", tmp_path / "a", "--template", SHOP, "--admin", "Админ")[0] == 0
+    assert program("dump", tmp_path / "a", tmp_path / "a.dt")[0] == 0
+    assert program("create", tmp_path / "b", "--template", tmp_path / "a.dt")[0] == 0
+    assert told(program, str(tmp_path / "b"), "--user", "Админ")["name"] == "b"
+    assert program("create", tmp_path / "c", "--template", tmp_path / "a.dt", "--admin", "Чужой")[0] == 2
+    assert not (tmp_path / "c").exists()
+    done = program(
+        "create", tmp_path / "c", "--template", tmp_path / "a.dt", "--admin", "админ", "--password-file", secret
+    )
+    assert done[0] == 0
+    assert program("info", tmp_path / "c")[0] == errors.LoginFailed.exit_code
+    assert program("info", tmp_path / "c", "--user", "Админ", "--password-file", secret)[0] == 0
+
+
+def test_a_base_without_anybody(program: Program, installed: Path, tmp_path: Path) -> None:
+    assert program("create", tmp_path / "a", "--template", "Магазин", "--admin", "")[0] == 0
+    assert "Administrator" not in program("user", "list", tmp_path / "a")[1]
+
+
+def test_what_cannot_be_a_template(program: Program, installed: Path, tmp_path: Path) -> None:
+    archive = zipped(installed, tmp_path / "p.zip")
+    (tmp_path / "genuine.cf").write_bytes(b"\xff\xff\xff\x7f" + b"\0" * 100)
+    (tmp_path / "genuine.dt").write_bytes(b"1CIBDmpF3" + b"\0" * 100)
+    (tmp_path / "broken.dt").write_bytes(b"PK\x03\x04")
+    (tmp_path / "folder").mkdir()
+    expected = {
+        archive: TemplateUnusable,
+        tmp_path / "genuine.cf": errors.GenuineFile,
+        tmp_path / "genuine.dt": errors.GenuineFile,
+        tmp_path / "broken.dt": errors.DumpInvalid,
+        tmp_path / "folder": TemplateNotFound,
+        tmp_path / "none": TemplateNotFound,
+    }
+    for given, error in expected.items():
+        code, _, err = program("create", tmp_path / "new", "--template", given)
+        assert code == error.exit_code, err
+        assert not (tmp_path / "new").exists()
+    assert program("create", "--template", "Магазин")[0] == errors.UsageError.exit_code
+    assert not golden_files(tmp_path)
+
+
+def test_a_path_wins_over_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    source = package(tmp_path / "Магазин")
+    assert find_source("Магазин", "", list).path.samefile(source / "1Cv8.cf")
+
+
+def test_a_cache_that_cannot_be_written(program: Program, installed: Path, tmp_path: Path) -> None:
+    (tmp_path / "cache").write_bytes(b"in the way")
+    assert program("create", tmp_path / "a", "--template", "Магазин")[0] == 0
+    assert program("check", tmp_path / "a")[0] == 0
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from infobase.connection import engine_of
+from templates_store.creating import NewBase, create
+left, watched = int(sys.argv[3]), sys.argv[4]
+def step(event, arguments):
+    global left
+    if event in ("os.rename", "open", "os.mkdir", "sqlite3.connect", "os.remove", "os.utime", "os.chmod") and watched in str(arguments):
+        left -= 1
+        if left < 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+sys.addaudithook(step)
+engine = engine_of(f'File="{sys.argv[2]}";')
+create(engine, Path(sys.argv[1]), NewBase("x"))
+engine.close()
+print("done")
+"""
+
+
+def whole_or_absent(place: Path) -> bool:
+    engine = engine_of(f'File="{place}";')
+    try:
+        if not engine.exists():
+            return False
+        assert bases.open_base(engine).name == "x"
+        assert not engine.check() or all(f.severity != "error" for f in engine.check())
+        return True
+    finally:
+        engine.close()
+
+
+def test_killed_at_any_moment_there_is_a_whole_base_or_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INFOBASE_CACHE", str(tmp_path / "cache"))
+    source = package(tmp_path / "p") / "1Cv8.cf"
+    ended = 0
+    for moment in range(0, 400, 7):
+        place = tmp_path / f"base{moment}"
+        command = [sys.executable, "-c", KILLED, str(source), str(place), str(moment), str(tmp_path)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+        found = whole_or_absent(place)
+        if "done" in done.stdout:
+            assert found
+            ended += 1
+            if ended == 2:
+                break
+    assert ended == 2
+    assert len(list((tmp_path / "cache" / "golden").glob("*/1Cv8.1CD"))) == 1
+    assert not list((tmp_path / "cache" / "golden").glob("*/*.new"))
+
+
+def test_first_uses_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INFOBASE_CACHE", str(tmp_path / "cache"))
+    source = package(tmp_path / "p") / "1Cv8.cf"
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-c", KILLED, str(source), str(tmp_path / f"b{n}"), "100000", "-"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for n in range(3)
+    ]
+    answers = [p.communicate(timeout=120) for p in running]
+    assert ["done" in out for out, _ in answers] == [True] * 3, answers
+    assert all(whole_or_absent(tmp_path / f"b{n}") for n in range(3))
+    assert len(golden_files(tmp_path)) == 1
+
+
+def test_golden_files_used_long_ago_go_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INFOBASE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(golden, "MAX_CACHE_BYTES", 1)
+    sources = [package(tmp_path / f"p{n}", f"1.0.0.{n}") / "1Cv8.cf" for n in range(2)]
+    (tmp_path / "p1" / "1Cv8.cf").write_bytes((tmp_path / "p1" / "1Cv8.cf").read_bytes())
+    for n, source in enumerate(sources):
+        other = source if n == 0 else source.rename(source.with_suffix(".CF"))
+        engine = engine_of(f'File="{tmp_path / f"b{n}"}";')
+        create(engine, other, NewBase("x", password="п" if n else ""))
+        engine.close()
+    assert len(golden_files(tmp_path)) == 1
