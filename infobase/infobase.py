@@ -169,7 +169,13 @@ def configuration_row(kernel: Kernel, configuration: Configuration, row_key: int
 
 
 def write_identity(
-    kernel: Kernel, tx: Transaction, name: str, *, demo: bool = False, own_id: uuid.UUID | None = None, template: str = ""
+    kernel: Kernel,
+    tx: Transaction,
+    name: str,
+    *,
+    demo: bool = False,
+    own_id: uuid.UUID | None = None,
+    template: str = "",
 ) -> None:
     """Give a base a name and an id of its own (`own_id`: the one it had, for a base that comes back from a backup).
     `template`: the key of the golden base it is or was cloned from."""
