@@ -478,7 +478,7 @@ class _Staging:
     def read(self, wanted: LogFilter) -> Iterator[LogEntry]:
         return iter(self.entries)
 
-    def trim(self, before: dt.datetime) -> int:
+    def trim(self, before: dt.datetime, last: int = 0) -> int:
         kept = [e for e in self.entries if e.date >= before]
         removed = len(self.entries) - len(kept)
         self.entries = kept

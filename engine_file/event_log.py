@@ -8,6 +8,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from engine_file.failures import translate
@@ -105,15 +106,21 @@ class FileEventLog:
         except sqlite3.Error as problem:
             raise translate(problem, self.path) or problem from problem
 
-    def trim(self, before: dt.datetime) -> int:
+    def trim(self, before: dt.datetime, last: int = 0) -> int:
+        """The file shrinks too, unless somebody reads it at this moment."""
         if not self.path.exists():
             return 0
-        statement = trim_statement(before, "?")
+        statement = trim_statement(before, "?", last=last)
         with self._mutex, self._locked():
+            conn = self._connect()
             try:
-                return self._connect().execute(statement.sql, statement.params).rowcount
+                removed = conn.execute(statement.sql, statement.params).rowcount
+                with suppress(sqlite3.OperationalError):
+                    conn.execute("VACUUM")
+                    conn.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
             except sqlite3.Error as problem:
                 raise translate(problem, self.path) or problem from problem
+            return removed
 
     def copy_to(self, target: Path) -> None:
         """A consistent copy; nothing when there is no log."""

@@ -76,8 +76,8 @@ class ServerEventLog:
         with self._source.transaction(write=False) as tx:
             yield from read_entries(tx.stream(statement), wanted)
 
-    def trim(self, before: dt.datetime) -> int:
-        deletion = trim_statement(before, "%s", PREFIX)
+    def trim(self, before: dt.datetime, last: int = 0) -> int:
+        deletion = trim_statement(before, "%s", PREFIX, last)
         counting = Statement(f"WITH gone AS ({deletion.sql} RETURNING 1) SELECT count(*) FROM gone", deletion.params)
         with self._source.transaction(write=True) as tx:
             found: Any = tx.run([counting])[0][0][0]

@@ -674,6 +674,12 @@ class NothingToApply(InfobaseError):
     en = "There is no loaded configuration in {place}. Load one (config import), or give a file or a folder."
 
 
+class LogUnreadable(InfobaseError):
+    exit_code = 96
+    ru = "Журнал регистрации {place} не прочитан: {detail}. Файл мог быть повреждён или скопирован не целиком."
+    en = "Cannot read the event log {place}: {detail}. The file may be damaged or copied in part."
+
+
 class InternalError(InfobaseError):
     """A fault of the product itself; the command line turns every unexpected exception into it."""
 

@@ -6,8 +6,12 @@ import errno
 import os
 import stat
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
+
+from infobase.errors import TargetExists
 
 
 def write_atomically(target: Path, content: bytes) -> None:
@@ -34,6 +38,24 @@ def replace_if(target: Path, content: bytes, still: Callable[[], bool]) -> bool:
         raise
     sync_folder(target.parent)
     return True
+
+
+@contextmanager
+def new_file(target: Path, *, replace: bool = False) -> Iterator[BinaryIO]:
+    """A file to be written piece by piece; it gets its name, durably, when the block ends well, and is gone otherwise. TargetExists."""
+    if target.exists() and not replace:
+        raise TargetExists(place=target)
+    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".new", dir=target.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).replace(target)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    sync_folder(target.parent)
 
 
 def sync_folder(folder: Path) -> None:

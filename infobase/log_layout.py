@@ -9,6 +9,7 @@ import datetime as dt
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import cast
 
 from infobase.storage import LogEntry, LogFilter, Row, Statement
@@ -199,6 +200,9 @@ def select_statement(wanted: LogFilter, placeholder: str, prefix: str = "") -> S
         if moment is not None:
             where.append(f"l.date {sign} {placeholder}")
             params.append(to_ticks(moment))
+    if wanted.after:
+        where.append(f'l."rowID" > {placeholder}')
+        params.append(wanted.after)
     condition = f" WHERE {' AND '.join(where)}" if where else ""
     order = "DESC" if wanted.newest_first else "ASC"
     limit = f" LIMIT {int(wanted.limit)}" if wanted.limit and not wanted.text else ""
@@ -218,12 +222,27 @@ def _select(prefix: str) -> str:
     )
     return (
         'SELECT l.severity, l.date, l.session, l."transactionStatus", l.comment, l.data, l."dataPresentation", '
-        f'u.name, u.uuid, c.name, a.name, e.name, m.name FROM {prefix}"EventLog" l {joins}'
+        f'u.name, u.uuid, c.name, a.name, e.name, m.name, l."rowID" FROM {prefix}"EventLog" l {joins}'
     )
 
 
 def decode(row: Row) -> LogEntry:
-    severity, date, session, status, comment, data, presentation, user, user_id, computer, app, event, metadata = row
+    (
+        severity,
+        date,
+        session,
+        status,
+        comment,
+        data,
+        presentation,
+        user,
+        user_id,
+        computer,
+        app,
+        event,
+        metadata,
+        number,
+    ) = row
     known = str(user_id or "")
     return LogEntry(
         date=from_ticks(cast(int, date)),
@@ -239,6 +258,7 @@ def decode(row: Row) -> LogEntry:
         data=str(data or ""),
         presentation=str(presentation or ""),
         transaction=_TRANSACTION_NAMES.get(cast(int, status), "None"),
+        number=cast(int, number),
     )
 
 
@@ -248,16 +268,21 @@ def _name(value: object) -> str:
 
 def read_entries(rows: Iterable[Row], wanted: LogFilter) -> Iterator[LogEntry]:
     """Decode, and apply the filter's text and limit."""
-    needle = wanted.text.casefold()
-    given = 0
-    for entry in map(decode, rows):
-        if needle and needle not in f"{entry.comment}\n{entry.presentation}\n{entry.data}\n{entry.event}".casefold():
-            continue
-        yield entry
-        given += 1
-        if wanted.limit and given >= wanted.limit:
-            return
+    return limited((e for e in map(decode, rows) if has_text(e, wanted.text)), wanted.limit)
 
 
-def trim_statement(before: dt.datetime, placeholder: str, prefix: str = "") -> Statement:
-    return Statement(f'DELETE FROM {prefix}"EventLog" WHERE "date" < {placeholder}', [to_ticks(before)])
+def has_text(entry: LogEntry, text: str) -> bool:
+    """Whether the words stand in what an entry says, in any case."""
+    said = f"{entry.comment}\n{entry.presentation}\n{entry.data}\n{entry.event}"
+    return not text or text.casefold() in said.casefold()
+
+
+def limited(entries: Iterator[LogEntry], limit: int) -> Iterator[LogEntry]:
+    return islice(entries, limit) if limit else entries
+
+
+def trim_statement(before: dt.datetime, placeholder: str, prefix: str = "", last: int = 0) -> Statement:
+    sql, params = f'DELETE FROM {prefix}"EventLog" WHERE "date" < {placeholder}', [to_ticks(before)]
+    if last:
+        sql, params = f'{sql} AND "rowID" <= {placeholder}', [*params, last]
+    return Statement(sql, params)

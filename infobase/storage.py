@@ -193,7 +193,7 @@ class LogEntry:
     """One event-log entry. `event`: standard name such as "_$Data$_.Update". `date`: local time of the writer.
 
     `severity`: "Information" | "Error" | "Warning" | "Note"; `transaction`: "Committed" | "RolledBack" | "None" | "Unfinished".
-    `metadata`: full object name or ""; `data`: reference as "Catalog.X:uuid" or text or "".
+    `metadata`: full object name or ""; `data`: reference as "Catalog.X:uuid" or text or "". `number`: of the entry in its log, given by the log.
     """
 
     date: dt.datetime
@@ -209,11 +209,12 @@ class LogEntry:
     data: str = ""
     presentation: str = ""
     transaction: str = "None"
+    number: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class LogFilter:
-    """Every given condition must hold. `since` <= date < `until`."""
+    """Every given condition must hold. `since` <= date < `until`; `after`: entries with greater numbers."""
 
     since: dt.datetime | None = None
     until: dt.datetime | None = None
@@ -224,6 +225,7 @@ class LogFilter:
     text: str = ""
     limit: int = 0
     newest_first: bool = False
+    after: int = 0
 
 
 class EventLogStore(Protocol):
@@ -235,8 +237,8 @@ class EventLogStore(Protocol):
     def read(self, wanted: LogFilter) -> Iterator[LogEntry]:
         """Entries in order of writing (or the reverse)."""
 
-    def trim(self, before: dt.datetime) -> int:
-        """Remove entries older than `before`; returns how many."""
+    def trim(self, before: dt.datetime, last: int = 0) -> int:
+        """Remove entries older than `before`, with `last` none numbered higher; returns how many."""
 
 
 class Transaction(Protocol):
