@@ -82,6 +82,6 @@ OKEI = ClassifierKind(
     write=into_catalog,
     fields=("FullName", "InternationalSymbol", "NationalCode", "InternationalCode"),
     initial=("Description",),
-    builtin="okei.csv",
+    builtin="okei-20250101.csv",
     first_format_wins=True,
 )

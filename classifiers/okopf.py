@@ -88,5 +88,5 @@ OKOPF = ClassifierKind(
     target="Catalog",
     write=into_catalog,
     fields=("Description", "Closed"),
-    builtin="okopf.csv",
+    builtin="okopf-20250101.csv",
 )

@@ -145,5 +145,5 @@ OKSM = ClassifierKind(
     target="Catalog",
     write=into_catalog,
     fields=("Description", "FullName", "Alpha2", "Alpha3", "Closed"),
-    builtin="oksm.csv",
+    builtin="oksm-20250101.csv",
 )

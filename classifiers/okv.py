@@ -106,5 +106,5 @@ OKV = ClassifierKind(
     write=into_catalog,
     fields=("AlphabeticCode", "FullName"),
     initial=("Description",),
-    builtin="okv.csv",
+    builtin="okv-20250101.csv",
 )
