@@ -8,8 +8,11 @@ the Bank of Russia itself (correspondent accounts, the Treasury's). Checked agai
 from __future__ import annotations
 
 import re
+from operator import mul
 
 _WEIGHTS = (7, 1, 3) * 7 + (7, 1)
+_ZEROS = ord("0") * sum(_WEIGHTS)
+"""What the codes of the digits add to the sum of products."""
 _LETTERS = dict(zip("АВСЕНКМРТХ" + "ABCEHKMPTX", "0123456789" * 2, strict=True))
 """Digit 6 may be a letter (clearing currencies); it counts as a digit. Cyrillic as the order has it, and the Latin look-alikes."""
 _FORM = re.compile(r"[0-9]{5}[0-9АВСЕНКМРТХABCEHKMPTX][0-9]{14}")
@@ -54,4 +57,5 @@ def with_key(prefix: str, account: str) -> str:
 
 def _sum(prefix: str, account: str) -> int:
     digits = prefix + account[:5] + _LETTERS.get(account[5], account[5]) + account[6:]
-    return sum(int(digit) * weight for digit, weight in zip(digits, _WEIGHTS, strict=True))
+    total: int = sum(map(mul, digits.encode(), _WEIGHTS))
+    return total - _ZEROS

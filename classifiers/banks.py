@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 
 from classifiers.banks_chosen import into_banks
 from classifiers.banks_legacy import LEGACY_DBF, LEGACY_TEXT
@@ -85,6 +86,7 @@ def _account_row(account: BankAccount) -> Row:
     }
 
 
+@cache
 def midnight(day: dt.date | None) -> dt.datetime | None:
     """A date as the kernel stores it; the very first one is its empty date."""
     made = dt.datetime(day.year, day.month, day.day) if day else None

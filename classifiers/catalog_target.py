@@ -109,7 +109,7 @@ def _loaded(session: Session, target: _Target) -> dict[str, _Loaded]:
     extra = [n for n in (target.closed_field, "Parent" if target.has_parent else "") if n and n not in own]
     select = tuple(SelectItem(n) for n in ("Ref", "Code", *own, *extra))
     found: dict[str, _Loaded] = {}
-    for row in session.query(Query(target.meta.full_name, select=select)):
+    for row in session.stream(Query(target.meta.full_name, select=select)):
         ref, code = cast(Ref, row.pop("Ref")), str(row.pop("Code"))
         found[code] = _Loaded(ref, row, bool(row.get(target.closed_field, False)))
     return found
@@ -120,9 +120,10 @@ def _loaded_rows(session: Session, target: _Target, section: str) -> dict[Ref, l
     order = (OrderItem("Ref"), OrderItem("LineNumber"))
     select = (SelectItem("Ref"), *(SelectItem(n) for n in names))
     found: dict[Ref, list[tuple[Value, ...]]] = {}
-    for row in session.query(Query(f"{target.meta.full_name}.{section}", select=select, order_by=order)):
-        ref = cast(Ref, row.pop("Ref"))
-        found.setdefault(ref, []).append(tuple(row.values()))
+    wanted = Query(f"{target.meta.full_name}.{section}", select=select, order_by=order)
+    for row in session.stream(wanted):
+        ref, *values = row.values()
+        found.setdefault(cast(Ref, ref), []).append(tuple(values))
     return found
 
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from sys import intern
 
 from classifiers.account_key import cbr_prefix, is_account, is_bic, key_ok
 from classifiers.model import BankAccount, BankEntry, DirectoryHeader
+from classifiers.reading import garbled
 from classifiers.text import shown
 from infobase.errors import ClassifierInvalid
 
@@ -68,7 +71,7 @@ class OpenEntry:
         info, wrong = self._info, self._wrong
         return BankEntry(
             bic=self.bic,
-            name=_text(info, "NameP", 160, wrong, required=True),
+            name=_name(info, wrong),
             region=_text(info, "Rgn", 2, wrong, required=True),
             participant_type=_text(info, "PtType", 2, wrong, required=True),
             date_in=_date(info, "DateIn", wrong),
@@ -91,19 +94,29 @@ class OpenEntry:
         )
 
 
+def _name(info: Mapping[str, str], wrong: Wrong) -> str:
+    made = _text(info, "NameP", 160, wrong, required=True)
+    if garbled(made):
+        ru = f"«{shown(made)}»: это не текст, кодировка в объявлении XML указана неверно"
+        raise wrong("NameP", ru, f"{shown(made)!r} is no text: the XML declaration states a wrong code page")
+    return made
+
+
 def account_of(attributes: Mapping[str, str], wrong: Wrong) -> BankAccount:
-    """One Accounts element. The key is not judged here: a wrong one is the source's error, not a malformed file."""
+    """One Accounts element. The key is not judged here: a wrong one is the source's error, not a malformed file.
+
+    What accounts have in common (kinds, divisions, states) is kept once."""
     number = _text(attributes, "Account", 20, wrong, required=True)
     if not is_account(number):
         raise wrong("Account", f"«{shown(number)}»: нужно 20 цифр", f"{shown(number)!r}: 20 digits are needed")
     return BankAccount(
         number=number,
-        type=_text(attributes, "RegulationAccountType", 4, wrong, required=True),
-        check_key=_text(attributes, "CK", 2, wrong),
-        cbr_bic=_bic(attributes, "AccountCBRBIC", wrong),
+        type=intern(_text(attributes, "RegulationAccountType", 4, wrong, required=True)),
+        check_key=intern(_text(attributes, "CK", 2, wrong)),
+        cbr_bic=intern(_bic(attributes, "AccountCBRBIC", wrong)),
         date_in=_date(attributes, "DateIn", wrong),
         date_out=_optional_date(attributes, "DateOut", wrong),
-        status=_text(attributes, "AccountStatus", 4, wrong),
+        status=intern(_text(attributes, "AccountStatus", 4, wrong)),
     )
 
 
@@ -143,13 +156,20 @@ def _text(attributes: Mapping[str, str], name: str, length: int, wrong: Wrong, *
     return value
 
 
+@cache
+def _day(value: str) -> dt.date | None:
+    """A date of the file; the few thousand different ones are parsed and kept once."""
+    try:
+        return dt.date.fromisoformat(value) if _DATE.fullmatch(value) else None
+    except ValueError:  # such as 2023-02-30
+        return None
+
+
 def _date(attributes: Mapping[str, str], name: str, wrong: Wrong) -> dt.date:
     value = attributes.get(name, "")
-    try:
-        if _DATE.fullmatch(value):
-            return dt.date.fromisoformat(value)
-    except ValueError:  # such as 2023-02-30
-        pass
+    found = _day(value)
+    if found is not None:
+        return found
     raise wrong(name, f"«{shown(value)}»: нужна дата ГГГГ-ММ-ДД", f"{shown(value)!r}: a date YYYY-MM-DD is needed")
 
 

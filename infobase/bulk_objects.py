@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
+from functools import cache
 from typing import TYPE_CHECKING, cast
 
 from infobase.i18n import text
 from infobase.kernel import new_uuid
-from infobase.metadata.model import Catalog
-from infobase.metadata.types import Ref, Value
+from infobase.metadata.model import Catalog, Field
+from infobase.metadata.types import Ref, RefType, simple_types
 from infobase.object_store import ObjectStore, Record, Sections, store_of
-from infobase.objects import FieldSet, ObjectType, State, make_object, object_type
+from infobase.objects import READ_ONLY, ObjectType, State, make_object, object_type
 from infobase.operations import Operation
 from infobase.references import ExistenceCheck
 from infobase.storage import Transaction
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from infobase.session import Session
 
 REFERENCES_AT_ONCE = 5000
+ITEMS_AT_ONCE = 500
 Given = tuple[Mapping[str, object], Mapping[str, object]]
 
 
@@ -30,29 +32,33 @@ def write(session: Session, full_name: str, objects: Iterable[Given]) -> int:
         raise session.access.denied("Insert", full_name)
     kind, store = object_type(session.kernel, full_name), store_of(session.kernel, full_name)
     assert isinstance(kind.meta, Catalog)
-    batch = _Batch(session, kind, store)
-    for values, sections in objects:
-        batch.add(values, sections)
     with session.transaction() as tx:
-        batch.check_references(tx)
-        count = session.kernel.engine.bulk_load(tx, store.layout.table, store.bulk_rows(batch.headers))
-        for name, rows in batch.rows.items():
-            session.kernel.engine.bulk_load(tx, store.layout.sections[name].table, rows)
-        session.log(tx, "_$Data$_.New", kind.meta, None, text(ru=f"Загружено: {count}", en=f"Loaded: {count}"))
-    return count
+        batch = _Batch(session, kind, store, tx)
+        for values, sections in objects:
+            batch.add(values, sections)
+            if len(batch.headers) == ITEMS_AT_ONCE:
+                batch.load()
+        batch.load()
+        batch.check_references()
+        shown = text(ru=f"Загружено: {batch.count}", en=f"Loaded: {batch.count}")
+        session.log(tx, "_$Data$_.New", kind.meta, None, shown)
+    return batch.count
 
 
 class _Batch:
-    """The items as records, their section rows already in storage form."""
+    """The next items as records, their section rows already in storage form; memory holds ITEMS_AT_ONCE of them."""
 
-    def __init__(self, session: Session, kind: ObjectType, store: ObjectStore) -> None:
-        self.session, self.kind, self.store = session, kind, store
+    def __init__(self, session: Session, kind: ObjectType, store: ObjectStore, tx: Transaction) -> None:
+        self.session, self.kind, self.store, self.tx = session, kind, store, tx
+        self.count = 0
         self.headers: list[Record] = []
         self.rows: dict[str, list[list[object]]] = {name: [] for name in kind.sections}
         self._own: set[Ref] = set()
         self._referred: dict[Ref, str] = {}
         self._empty = kind.fields.empty()
         self._sections = {name: (fields, fields.empty()) for name, fields in kind.sections.items()}
+        self._refs = _may_refer(kind.meta.fields)
+        self._row_refs = {s.name: _may_refer(s.fields) for s in kind.meta.tabular_sections}
         self._encoders = {name: session.kernel.codec(store.layout.sections[name]).encode for name in kind.sections}
 
     def add(self, values: Mapping[str, object], sections: Mapping[str, object]) -> None:
@@ -62,13 +68,13 @@ class _Batch:
         made = {name: self._rows(name, cast("Iterable[Mapping[str, object]]", rows)) for name, rows in sections.items()}
         self._validate(header, made)
         self._own.add(ref)
-        self._note(header)
+        self._note(self._refs, header)
         self.headers.append(header)
         stored = self.store.ref(ref)
         for name, rows in made.items():
-            encode, out = self._encoders[name], self.rows[name]
+            encode, out, names = self._encoders[name], self.rows[name], self._row_refs[name]
             for row in rows:
-                self._note(row)
+                self._note(names, row)
                 out.append([stored, *encode(row)])
 
     def _header(self, values: Mapping[str, object]) -> Record:
@@ -82,12 +88,17 @@ class _Batch:
 
     def _rows(self, section: str, given: Iterable[Mapping[str, object]]) -> list[Record]:
         fields, empty = self._sections[section]
+        coercers = fields.coercers
         made = []
         for number, row in enumerate(given, 1):
             record = dict(empty)
-            record["LineNumber"] = Decimal(number)
             for name, value in row.items():
-                _assign(fields, record, name, value)
+                if name in coercers and name not in READ_ONLY:
+                    record[name] = coercers[name](value)
+                else:
+                    name, coerced = fields.coerce(name, value)
+                    record[name] = coerced
+            record["LineNumber"] = _line(number)
             made.append(record)
         return made
 
@@ -95,22 +106,38 @@ class _Batch:
         whole = {name: sections.get(name, []) for name in self._sections}
         Operation(self.session, make_object(self.session, self.kind, State(header, whole, None)))._validate()
 
-    def _note(self, record: Record) -> None:
-        for name, value in record.items():
-            if isinstance(value, Ref) and name != "Ref":
+    def _note(self, names: Sequence[str], record: Record) -> None:
+        for name in names:
+            value = record[name]
+            if isinstance(value, Ref):
                 self._referred.setdefault(value, name)
 
-    def check_references(self, tx: Transaction) -> None:
+    def load(self) -> None:
+        """Hand what has been gathered to the engine."""
+        engine = self.session.kernel.engine
+        if self.headers:
+            self.count += engine.bulk_load(self.tx, self.store.layout.table, self.store.bulk_rows(self.headers))
+            self.headers.clear()
+        for name, rows in self.rows.items():
+            if rows:
+                engine.bulk_load(self.tx, self.store.layout.sections[name].table, rows)
+                rows.clear()
+
+    def check_references(self) -> None:
+        """Every object referred to exists, those of this very load included."""
         pairs: Sequence[tuple[str, Ref]] = [(name, ref) for ref, name in self._referred.items() if ref not in self._own]
         for start in range(0, len(pairs), REFERENCES_AT_ONCE):
             existence = ExistenceCheck(self.session.kernel, pairs[start : start + REFERENCES_AT_ONCE])
-            existence.verify(tx, tx.run(existence.statements()))
+            existence.verify(self.tx, self.tx.run(existence.statements()))
 
 
-def _assign(fields: FieldSet, record: dict[str, Value], identifier: str, value: object) -> None:
-    coerce = fields.coercers.get(identifier)
-    if coerce is None or identifier == "LineNumber":
-        identifier, made = fields.coerce(identifier, value)
-        record[identifier] = made
-    else:
-        record[identifier] = coerce(value)
+@cache
+def _line(number: int) -> Decimal:
+    return Decimal(number)
+
+
+def _may_refer(fields: Iterable[Field]) -> tuple[str, ...]:
+    """The fields whose values may be references, the item's own aside."""
+    return tuple(
+        f.name for f in fields if f.name != "Ref" and any(isinstance(t, RefType) for t in simple_types(f.type))
+    )

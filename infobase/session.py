@@ -15,6 +15,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from itertools import islice
 from types import TracebackType
 from typing import Self, TypeVar, cast
 
@@ -57,6 +58,7 @@ from infobase.storage import LOCK_TIMEOUT, LockKey, LogEntry, SessionInfo, Trans
 from infobase.user_admin import Users
 
 Manager = TypeVar("Manager")
+STREAMED_AT_ONCE = 1000
 
 
 class Session:
@@ -388,6 +390,14 @@ class Session:
         compiled = query.compile_query(self.kernel, asked, restriction)
         with self.reading() as tx:
             return bool(compiled.decode(tx.run([compiled.statement])[0][0])["n"])
+
+    def stream(self, wanted: Query) -> Iterator[dict[str, Value]]:
+        """The same rows one by one, for answers that memory should not hold whole."""
+        compiled = query.compile_query(self.kernel, wanted, self._read_restriction)
+        with self.reading() as tx:
+            rows = tx.stream(compiled.statement)
+            while part := list(islice(rows, STREAMED_AT_ONCE)):
+                yield from compiled.decode_all(part)
 
     def _read_restriction(self, full_name: str, *, demand: bool = True) -> Condition | None:
         if demand:
