@@ -194,7 +194,7 @@ def _open_dbf(members: Sequence[Member], _: object) -> DbfBanks:
     for member in members:
         by_role.setdefault(_role(member) or "seek", []).append(member)
     optional = {role: only(found) if found else None for role, found in by_role.items() if role != "seek"}
-    return DbfBanks(only(by_role["seek"]), optional["kinds"], optional["deleted"])
+    return DbfBanks(only(by_role["seek"] or members), optional["kinds"], optional["deleted"])
 
 
 def _text_role(member: Member) -> str:
@@ -216,7 +216,7 @@ def _text_members(source: Source) -> Sequence[Member]:
 def _open_text(members: Sequence[Member], _: object) -> TextBanks:
     deleted = [m for m in members if _text_role(m) == "deleted"]
     seek = [m for m in members if m not in deleted]
-    return TextBanks(only(seek), only(deleted) if deleted else None)
+    return TextBanks(only(seek or members), only(deleted) if deleted else None)
 
 
 LEGACY_DBF = Format("BNKSEEK.DBF", _dbf_members, _open_dbf, tuple(bytes([version]) for version in VERSIONS))

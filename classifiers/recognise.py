@@ -52,12 +52,13 @@ def head_text(head: bytes) -> str:
         return head.decode("utf-16-le", "replace").lstrip("\ufeff")
     if head.startswith((b"\xfe\xff", b"\0<")):
         return head.decode("utf-16-be", "replace").lstrip("\ufeff")
+    body = head.removeprefix(b"\xef\xbb\xbf")
     try:
-        return head.removeprefix(b"\xef\xbb\xbf").decode("utf-8")
+        return body.decode("utf-8")
     except UnicodeDecodeError as e:
-        if e.start >= len(head) - 4 and e.reason.startswith("unexpected end"):
-            return head[: e.start].decode("utf-8")
-        return head.decode("cp1251", "replace")
+        if e.start >= len(body) - 4 and e.reason.startswith("unexpected end"):
+            return body[: e.start].decode("utf-8")
+        return body.decode("cp1251", "replace")
 
 
 def members_where(matches: Callable[[Member], bool]) -> Callable[[Source], Sequence[Member]]:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from lxml import etree
 
 from classifiers.reading import Reading
-from classifiers.recognise import looks_like_xml
+from classifiers.recognise import head_text, looks_like_xml
 from classifiers.source import HEAD_BYTES, Member, refused
 from classifiers.text import shown
 from classifiers.xml_stream import local, release, xml_steps
@@ -56,16 +56,7 @@ def head_table(member: Member) -> list[list[str]]:
     head = member.head
     if not head or b"\0" in head or looks_like_xml(head):
         return []
-    text = ""
-    for encoding in ENCODINGS:
-        try:
-            text = head.decode(encoding)
-            break
-        except UnicodeDecodeError as error:
-            if encoding == "utf-8-sig" and error.start >= len(head) - 4 and len(head) >= HEAD_BYTES:
-                text = head[: error.start].decode(encoding)
-                break
-    lines = text.splitlines()
+    lines = head_text(head).splitlines()
     whole = lines if len(head) < HEAD_BYTES else lines[:-1]
     return list(csv.reader(whole[:200], delimiter=delimiter_of(whole[:20])))
 

@@ -14,6 +14,7 @@ from engine_server.embedded import EmbeddedCluster
 from tests import postgres
 from tests.bases import file_place, server_place
 from tests.reliability import disk, interrupted, powercut
+from tests.reliability.fuzz import READERS, fuzz
 from tests.reliability.interrupted import Outcomes
 from tests.reliability.operations import Ground, lay
 from tests.reliability.soak import Soak, soak
@@ -144,6 +145,18 @@ def _soak_server(users: int, minutes: float) -> Soak:
     finally:
         cluster.stop()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@main.command("fuzz")
+@click.argument("names", nargs=-1, type=click.Choice(list(READERS)))
+@click.option("--seconds", default=60.0, show_default=True, help="For each reader.")
+@click.option("--seed", default=1)
+def fuzz_command(names: tuple[str, ...], seconds: float, seed: int) -> None:
+    """Mutated input for every reader."""
+    found = [fuzz(READERS[name], seconds=seconds, seed=seed) for name in names or READERS]
+    for one in found:
+        click.echo(str(one))
+    sys.exit(1 if any(one.broken for one in found) else 0)
 
 
 def _demand(reason: str) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from tests.bases import file_place, server_place
 from tests.reliability import disk, interrupted, powercut
+from tests.reliability.fuzz import READERS, fuzz
 from tests.reliability.operations import FILE_OPERATIONS, OPERATIONS, Ground, Operation, lay
 from tests.reliability.soak import soak
 
@@ -66,3 +67,10 @@ def test_soak(mode: str, tmp_path: Path, request: pytest.FixtureRequest) -> None
     found = soak(place, users=4, seconds=12, report=lambda _: None)
     place.drop()
     assert found.sound, str(found)
+
+
+@pytest.mark.parametrize("name", list(READERS))
+def test_mutated_input(name: str) -> None:
+    found = fuzz(READERS[name], rounds=60, seed=len(name))
+    assert not found.broken, str(found)
+    assert found.tried >= 60
