@@ -7,6 +7,7 @@ import sys
 import click
 
 import infobase
+from benchmarks.commands import bench
 from classifiers.commands import classifier
 from crm.commands import demo
 from engine_server.application.commands import administration, life
@@ -63,6 +64,7 @@ COMMANDS: tuple[click.Command, ...] = (
     odata_commands.serve,
     odata_commands.odata,
     classifier,
+    bench,
     template,
     server,
 )

@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 
 from benchmarks.harness import Bench, Figure
-from benchmarks.writing import CRM, _order, _sample
+from benchmarks.writing import CRM, new_order, sample
 from infobase.connection import SESSION_LIMIT, connect
 from infobase.errors import InfobaseError
 from infobase.infobase import create, open_base, system_session
@@ -29,7 +29,7 @@ def _work(connection: str, begin: float, seconds: float) -> Served:
     count = errors = 0
     longest = 0.0
     with connect(connection) as session:
-        order = _order(session)
+        order = new_order(session)
         time.sleep(max(0.0, begin - time.time()))
         while time.time() < begin + seconds:
             started = time.perf_counter()
@@ -54,10 +54,10 @@ def contention(bench: Bench, kind: str) -> list[Figure]:
     engine = bench.engine(kind, "contention")
     create(engine, read_folder(CRM), name="contention")
     session = system_session(open_base(engine).kernel)
-    _sample(session)
+    sample(session)
     session.settings.set(SESSION_LIMIT, "0")
     engine.close()
-    connection = f'File="{bench.folder / "contention"}";'
+    connection = bench.connection(kind, "contention")
     begin = time.time() + 6
     context = multiprocessing.get_context("spawn")
     with context.Pool(PROCESSES) as pool:

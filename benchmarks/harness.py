@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-
-from rich.console import Console
-from rich.table import Table as Shown
 
 from engine_server.embedded import EmbeddedCluster
 from engine_server.engine import ServerEngine
@@ -22,7 +20,8 @@ from infobase.storage import StorageEngine
 
 @dataclass(frozen=True)
 class Figure:
-    """One measured figure. `target` is a bound on `value` ("<= 1.7"), "" where there is none."""
+    """One measured figure. `target` is a bound on `value` ("<= 1.7"), "" where there is none; `samples`: the value round by round, where
+    there were rounds; `better`: which way is an improvement, "" for what is only told."""
 
     scenario: str
     engine: str
@@ -31,6 +30,8 @@ class Figure:
     unit: str
     target: str = ""
     note: str = ""
+    samples: tuple[float, ...] = ()
+    better: str = "lower"
 
     @property
     def met(self) -> bool | None:
@@ -39,26 +40,80 @@ class Figure:
         sign, bound = self.target.split()
         return self.value <= float(bound) if sign == "<=" else self.value >= float(bound)
 
-
-def interleaved(ours: Callable[[], object], raw: Callable[[], object], rounds: int) -> tuple[float, float, float]:
-    """Seconds of each per round (medians), and the median of the ratios round by round: A B A B, so that drift hits both."""
-    pairs = []
-    for _ in range(rounds):
-        pairs.append((_seconds(ours), _seconds(raw)))
-    a, b = (statistics.median(column) for column in zip(*pairs, strict=True))
-    return a, b, statistics.median(x / y for x, y in pairs)
+    @property
+    def key(self) -> tuple[str, str, str]:
+        return self.scenario, self.engine, self.name
 
 
-def _seconds(work: Callable[[], object]) -> float:
-    started = time.perf_counter()
+@dataclass(frozen=True)
+class Spent:
+    """What a piece of work took: seconds by the clock, and of processor (the server's processes included)."""
+
+    wall: float
+    cpu: float
+
+
+Work = Callable[[], object]
+Clock = Callable[[], float]
+"""Seconds of processor used so far."""
+
+
+@dataclass(frozen=True)
+class Duel:
+    """Two ways of the same work, measured in turns (A B, B A, A B ...): drift and bursts of the machine hit both."""
+
+    ours: Sequence[Spent]
+    raw: Sequence[Spent]
+
+    @property
+    def ratios(self) -> tuple[float, ...]:
+        """By the clock, round by round."""
+        return tuple(a.wall / b.wall for a, b in zip(self.ours, self.raw, strict=True))
+
+    @property
+    def ratio(self) -> float:
+        return statistics.median(self.ratios)
+
+    @property
+    def cpu_ratio(self) -> float:
+        """Of the sums: single rounds are too short for the server's clock of 10 ms."""
+        return sum(a.cpu for a in self.ours) / max(sum(b.cpu for b in self.raw), 1e-9)
+
+    def figures(self, scenario: str, engine: str, name: str, target: str, note: str = "") -> list[Figure]:
+        """The ratio by the clock, which has the target, and that of processor time beside it."""
+        ours, raw = (statistics.median(s.wall for s in side) * 1000 for side in (self.ours, self.raw))
+        told = f"{ours:.4g} ms against {raw:.4g} ms" + (f"; {note}" if note else "")
+        return [
+            Figure(scenario, engine, name, self.ratio, "x", target, told, self.ratios),
+            Figure(scenario, engine, f"{name}, CPU", self.cpu_ratio, "x"),
+        ]
+
+
+def spent(work: Work, clock: Clock = time.process_time, per: int = 1) -> Spent:
+    wall, cpu = time.perf_counter(), clock()
     work()
-    return time.perf_counter() - started
+    return Spent((time.perf_counter() - wall) / per, (clock() - cpu) / per)
+
+
+def processor_of(pid: int) -> float:
+    """Seconds of processor of a process and all its children so far; 0 where there is no /proc."""
+    ticks = 0
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(fields[1]) == pid:
+            ticks += int(fields[11]) + int(fields[12])
+        elif stat.parent.name == str(pid):
+            ticks += sum(map(int, fields[11:15]))  # its ended children too
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 @contextmanager
-def cluster() -> Iterator[EmbeddedCluster]:
-    """A private PostgreSQL with durable settings, for the run."""
-    folder = Path(tempfile.mkdtemp(prefix="infobase-bench-pg-"))
+def cluster(parent: Path | None = None) -> Iterator[EmbeddedCluster]:
+    """A private PostgreSQL with durable settings, for the run; its folder lies in `parent`."""
+    folder = Path(tempfile.mkdtemp(prefix="infobase-bench-pg-", dir=parent))
     folder.chmod(0o755)
     made = EmbeddedCluster(folder, settings={"shared_buffers": "512MB", "max_wal_size": "4GB"})
     made.start()
@@ -85,14 +140,18 @@ class Bench:
         engine: StorageEngine = ServerEngine(self.pg.start().at(f"bench_{name}"))
         return engine
 
+    def connection(self, kind: str, name: str) -> str:
+        """The connection string of `engine(kind, name)`."""
+        if kind == "file":
+            return f'File="{self.folder / name}";'
+        assert self.pg is not None
+        place = self.pg.start()
+        return f'DBMS=PostgreSQL;DBSrvr="{place.host} port={place.port}";DB="bench_{name}";DBUID="{place.user}";'
 
-def show(console: Console, figures: list[Figure]) -> None:
-    table = Shown("scenario", "engine", "figure", "value", "target", "met", "note")
-    for f in figures:
-        met = {True: "[green]yes", False: "[red]no", None: ""}[f.met]
-        table.add_row(f.scenario, f.engine, f.name, f"{f.value:.3g} {f.unit}", f.target, met, f.note)
-    console.print(table)
-
-
-def as_json(figures: list[Figure]) -> list[dict[str, object]]:
-    return [asdict(f) | {"met": f.met} for f in figures]
+    def clock(self, kind: str) -> Clock:
+        """Processor time of this process and, on the server, of all its processes."""
+        if kind == "file":
+            return time.process_time
+        assert self.pg is not None
+        pid = self.pg.server_pid() or 0
+        return lambda: time.process_time() + processor_of(pid)

@@ -9,6 +9,7 @@ import sys
 import threading
 from collections import Counter
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from engine_file.locks import LockFile
@@ -61,7 +62,7 @@ class BaseFolder:
     def at(cls, folder: str | Path) -> BaseFolder:
         return cls(Path(os.path.realpath(Path(folder).expanduser())))
 
-    @property
+    @cached_property
     def base(self) -> Path:
         return self.root / "1Cv8.1CD"
 

@@ -751,3 +751,30 @@ class PackageNotBuilt(InfobaseError):
     exit_code = 108
     ru = "Комплект поставки не собран ({place}): {detail}"
     en = "The template package was not built ({place}): {detail}"
+
+
+# --- benchmarks (190..199) ---
+
+
+class BenchmarkSidesDiffer(InfobaseError):
+    exit_code = 190
+    ru = "Замер недействителен: стороны сделали не одно и то же ({side}): {ours} против {theirs}. Сообщите об ошибке разработчикам."
+    en = "The measurement is void: the sides did not do the same ({side}): {ours} against {theirs}. Report it to the developers."
+
+
+class BenchmarkUnreadable(InfobaseError):
+    exit_code = 191
+    ru = "Это не результаты замеров ({place}): {detail}. Получите их командой infobase bench run --save ФАЙЛ."
+    en = "These are not results of a benchmark ({place}): {detail}. Make them with `infobase bench run --save FILE`."
+
+
+class BenchmarkSlower(InfobaseError):
+    exit_code = 192
+    ru = "Стало хуже: {listing}"
+    en = "It has become worse: {listing}"
+
+
+class BenchmarkMissed(InfobaseError):
+    exit_code = 193
+    ru = "Цели не достигнуты: {listing}"
+    en = "Targets are missed: {listing}"

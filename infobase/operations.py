@@ -288,11 +288,12 @@ class Operation:
 
 
 def describe(meta: Catalog | Document, values: Mapping[str, Value]) -> str:
-    label = meta.naming.label(language())
+    shown_in = language()
+    label = meta.naming.label(shown_in)
     if isinstance(meta, Document):
         date = values.get("Date")
         shown = f"{date:%d.%m.%Y %H:%M:%S}" if isinstance(date, dt.datetime) else ""
-        return f"{label} {values.get('Number') or ''!s} {text(ru='от', en='of')} {shown}".strip()
+        return f"{label} {values.get('Number') or ''!s} {'of' if shown_in == 'en' else 'от'} {shown}".strip()
     return f"{label}: {values.get('Description') or ''!s}"
 
 

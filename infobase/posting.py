@@ -84,7 +84,7 @@ class _Assignment:
 @dataclass(frozen=True, slots=True)
 class _Rule:
     """One `register_records` entry, compiled. `blank`: a record with everything constant in it; `once`: what is the same for every row,
-    `per_row`: what is not. `resources`: those that must not all be zero (accumulation registers)."""
+    `per_row`: what is not. `resources`: those that must not all be zero (accumulation registers). `required`: with their empty values."""
 
     register: str
     each: str
@@ -93,7 +93,7 @@ class _Rule:
     once: tuple[_Assignment, ...]
     per_row: tuple[_Assignment, ...]
     resources: tuple[str, ...]
-    required: tuple[Field, ...]
+    required: tuple[tuple[Field, Value], ...]
     sql: RegisterSql
 
     def records(
@@ -116,7 +116,7 @@ class _Rule:
                 yield record
 
     def _demand_filled(self, record: Record) -> None:
-        missing = [f for f in self.required if record[f.name] == empty_value(f.type)] if self.required else ()
+        missing = [f for f, empty in self.required if record[f.name] == empty]
         if missing:
             raise required_empty(self.sql, missing)
 
@@ -166,7 +166,7 @@ def _rule(kernel: Kernel, document: Document, records: RegisterRecords) -> _Rule
         once=tuple(a for a in assignments if not a.reads_row),
         per_row=tuple(a for a in assignments if a.reads_row),
         resources=tuple(r.name for r in sql.layout.resources) if accumulates else (),
-        required=tuple(f for f in written if f.required and f.name != "Period"),
+        required=tuple((f, empty_value(f.type)) for f in written if f.required and f.name != "Period"),
         sql=sql,
     )
 

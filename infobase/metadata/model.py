@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Union
 
 from infobase.metadata.types import (
@@ -56,6 +56,7 @@ KINDS: Mapping[str, Kind] = {
 }
 
 
+@lru_cache(maxsize=4096)
 def label_of(identifier: str) -> str:
     """«ОсновнойМенеджер» -> «Основной менеджер», "SalesOrder" -> "Sales order"; abbreviations (ИНН) stay whole."""
     words = re.findall(r"[A-ZА-ЯЁ]{2,}(?![a-zа-яё])|[A-ZА-ЯЁ]?[a-zа-яё]+|[A-ZА-ЯЁ]|\d+", identifier)
