@@ -460,6 +460,18 @@ class FileEngine:
         log = self.event_log()
         return upkeep.findings(self.store(), self.traits, log.trouble if isinstance(log, FileEventLog) else "")
 
+    def compact(self) -> None:
+        store = self.store()
+        gate = self._gate
+        if gate is None:
+            upkeep.compact(store)
+            return
+        gate.acquire(self.lock_timeout, self._card)
+        try:
+            upkeep.compact(store)
+        finally:
+            gate.release()
+
     def size(self) -> StoreStats:
         return upkeep.measure(self.folder, self.base, self.journal)
 
@@ -483,6 +495,9 @@ class _Staging:
         removed = len(self.entries) - len(kept)
         self.entries = kept
         return removed
+
+    def clear(self) -> None:
+        self.entries = []
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from engine_file.locks import LockFile
 from engine_file.store import Journal, _abandoned
 from infobase.i18n import text
 from infobase.log_layout import (
+    CODE_TABLES,
     CodeKey,
     add_code,
     code_keys,
@@ -121,6 +122,25 @@ class FileEventLog:
             except sqlite3.Error as problem:
                 raise translate(problem, self.path) or problem from problem
             return removed
+
+    def clear(self) -> None:
+        if not self.path.exists():
+            return
+        with self._mutex, self._locked():
+            conn = self._connect()
+            try:
+                conn.execute("BEGIN IMMEDIATE")
+                for table in ("EventLog", *CODE_TABLES):
+                    conn.execute(f'DELETE FROM "{table}"')
+                conn.execute("COMMIT")
+                conn.execute("VACUUM")
+                conn.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            except sqlite3.Error as problem:
+                if conn.in_transaction:
+                    conn.execute("ROLLBACK")
+                raise translate(problem, self.path) or problem from problem
+            finally:
+                self._codes.clear()
 
     def copy_to(self, target: Path) -> None:
         """A consistent copy; nothing when there is no log."""

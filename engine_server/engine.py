@@ -478,6 +478,10 @@ class ServerEngine:
         with self.reading_connection() as conn:
             return upkeep.findings(conn, self.where())
 
+    def compact(self) -> None:
+        with self._translated(), self.apart() as conn:
+            conn.execute("VACUUM (FULL, ANALYZE)")
+
     def size(self) -> StoreStats:
         with self.reading_connection() as conn:
             return upkeep.measure(conn)

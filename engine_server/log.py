@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from engine_server.pool import Connection
 from infobase.log_layout import (
+    CODE_TABLES,
     CodeKey,
     add_code,
     code_keys,
@@ -82,3 +83,9 @@ class ServerEventLog:
         with self._source.transaction(write=True) as tx:
             found: Any = tx.run([counting])[0][0][0]
         return int(found)
+
+    def clear(self) -> None:
+        tables = ", ".join(f'{PREFIX}"{name}"' for name in ("EventLog", *CODE_TABLES))
+        with self._mutex, self._source.transaction(write=True) as tx:
+            tx.run([Statement(f"TRUNCATE {tables} RESTART IDENTITY")])
+            self._codes.clear()

@@ -240,6 +240,9 @@ class EventLogStore(Protocol):
     def trim(self, before: dt.datetime, last: int = 0) -> int:
         """Remove entries older than `before`, with `last` none numbered higher; returns how many."""
 
+    def clear(self) -> None:
+        """Remove everything, the names of users and computers too, so that nothing of it stays readable in the files."""
+
 
 class Transaction(Protocol):
     """One transaction on the store. Leaves by commit, or by rollback when the block raises."""
@@ -368,6 +371,9 @@ class StorageEngine(Protocol):
 
     def load_backup(self, source: Path) -> Self:
         """A staged store filled from what `backup` wrote."""
+
+    def compact(self) -> None:
+        """Give back the space of removed rows, so that nothing of them stays readable in the store's files. Inside `exclusive`."""
 
     def check(self) -> list[Finding]:
         """The store's own integrity; changes nothing."""

@@ -35,6 +35,7 @@ from infobase.backups.keys import BackupKey, make_key, own_key_place, read_key
 from infobase.backups.retention import Rule, kept
 from infobase.connection import engine_of
 from infobase.connection_string import folder as folder_connection
+from infobase.copying import keep_only_payload
 from infobase.digest import base_digest
 from infobase.dump_format import product_version
 from infobase.errors import BackupInvalid, KeyFileInvalid, TargetUnfit
@@ -45,8 +46,6 @@ from infobase.jobs import utc_now
 from infobase.scratch import ScratchFolder, demand_room, file_errors
 
 Progress = Callable[[str, int, int], None]
-_PAYLOAD = ("1Cv8.1CD", "1Cv8Log/1Cv8.lgd")
-"""What of a physical copy is kept; the rest are companions that opening it for verification made."""
 _CHUNK = 4 << 20
 _VERIFIED_SHARE = 2.2
 """A physical copy is digested through a second one."""
@@ -146,18 +145,8 @@ def _write_folder(base: Infobase, scratch: Path, key: BackupKey | None, progress
         found = base_digest(copied.kernel, progress)
     finally:
         engine.close()
-    _keep_only_payload(place)
+    keep_only_payload(place)
     return found.content_digest, found.rows
-
-
-def _keep_only_payload(place: Path) -> None:
-    wanted = {place / name for name in _PAYLOAD}
-    for path in sorted(place.rglob("*"), reverse=True):
-        if path.is_dir():
-            if not any(path.iterdir()):
-                path.rmdir()
-        elif path not in wanted:
-            path.unlink()
 
 
 def _write_dump(base: Infobase, scratch: Path, key: BackupKey | None, progress: Progress | None) -> tuple[str, int]:

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
-from itertools import islice
 from pathlib import Path
 
 from infobase import infobase as bases
 from infobase.backups.folder import Backup
 from infobase.backups.keys import BackupKey
 from infobase.backups.verify import opened_copy, verify_backup
+from infobase.copying import copy_log
 from infobase.errors import InfobaseError
 from infobase.infobase import Infobase
 from infobase.jobs import Job, Jobs
-from infobase.storage import EventLogStore, LogEntry, LogFilter, StorageEngine
+from infobase.storage import LogFilter, StorageEngine
 
 Progress = Callable[[str, int, int], None]
-_LOG_BATCH = 1000
 
 
 def restore_backup(
@@ -117,11 +116,4 @@ def _bring_log(backup: Backup, engine: StorageEngine) -> None:
     if next(iter(target.read(LogFilter(limit=1))), None) is not None:
         return
     with opened_copy(backup) as source:
-        for batch in _batches(source.kernel.engine.event_log()):
-            target.append(batch)
-
-
-def _batches(log: EventLogStore) -> Iterator[list[LogEntry]]:
-    entries = iter(log.read(LogFilter()))
-    while batch := list(islice(entries, _LOG_BATCH)):
-        yield batch
+        copy_log(source.kernel.engine.event_log(), target)

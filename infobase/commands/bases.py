@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import secrets
-import shutil
 from collections.abc import Iterator
-from pathlib import Path
 from urllib.parse import unquote, urlsplit
-
-import click
 
 from infobase import infobase as bases
 from infobase.commands.access import (
@@ -23,9 +18,8 @@ from infobase.commands.access import (
 )
 from infobase.commands.interface import command, json_option, option, yes_option
 from infobase.commands.output import plain, print_facts, print_json, print_table, progress, remark, say, size_text
-from infobase.connection_string import ConnectionString, folder
-from infobase.errors import CheckFailed, InfobaseDamaged, TargetExists, UsageError
-from infobase.files import sync_folder
+from infobase.connection_string import ConnectionString
+from infobase.errors import CheckFailed, InfobaseDamaged, TargetExists
 from infobase.i18n import Bilingual, text
 from infobase.list_file import resolve
 from infobase.schema.layout import FieldLayout, Layout
@@ -191,45 +185,6 @@ def _field_rows(owner: str, table: Table, fields: tuple[FieldLayout, ...]) -> It
         columns = [*f.columns, *([f.search] if f.search else [])]
         kinds = [f"decimal({c.digits},{c.scale})" if c.kind == "decimal" else c.kind for c in columns]
         yield (owner, f.name, f.field.naming.ru, table.name, ", ".join(c.name for c in columns), ", ".join(kinds))
-
-
-@command(
-    "copy",
-    ru="Сделать копию файловой базы в новой папке, не прерывая работы",
-    en="Copy a file base into a new folder while people work",
-)
-@connection_argument()
-@click.argument("target", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
-@login_options
-def copy(connection: str, target: Path, login: Login) -> None:
-    where = resolve(connection)
-    if where.kind != "file":
-        ru = "copy копирует файловую базу; для базы на сервере используйте dump или replicate"
-        raise UsageError(detail=text(ru=ru, en="copy is for a file base; for a server base use dump or replicate"))
-    if target.exists() and any(target.iterdir()):
-        raise TargetExists(place=target)
-    with opened(where, login) as (base, session):
-        demand_administrator(session)
-        scratch = target.with_name(f".{target.name}.{secrets.token_hex(4)}.new")
-        target.absolute().parent.mkdir(parents=True, exist_ok=True)
-        try:
-            base.kernel.engine.backup(scratch)
-            _own_identity(scratch, base.name)
-            if target.exists():
-                target.rmdir()
-            scratch.rename(target)
-            sync_folder(target.absolute().parent)
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
-    say(text(ru=f"Копия базы: {target}", en=f"A copy of the base: {target}"))
-
-
-def _own_identity(place: Path, name: str) -> None:
-    """A copy is another base: it gets an id of its own."""
-    with store(folder(place)) as engine:
-        base = bases.open_base(engine)
-        with engine.transaction(write=True) as tx:
-            bases.write_identity(base.kernel, tx, name, demo=base.demo)
 
 
 @command(
