@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import wraps
 from pathlib import Path
 from typing import Any
 
 import click
 
+from classifiers import gar_load, kladr_load
 from classifiers.address_picker import DEFAULT_LIMIT, AddressHit, AddressPicker
 from classifiers.address_regions import Available, find_region
 from classifiers.address_status import AddressState, address_state
-from classifiers.kind import Options
-from classifiers.kladr_load import KLADR, offered_regions
-from classifiers.source import open_source
+from classifiers.gar_load import GAR
+from classifiers.kind import ClassifierKind, Options
+from classifiers.kladr_load import KLADR
+from classifiers.source import Member, open_source
 from infobase.commands.access import Login, can_ask, connection_argument, login_options, opened
 from infobase.commands.interface import command, json_option, option
 from infobase.commands.output import print_json, print_table, say
@@ -32,30 +34,47 @@ def address_options(function: Callable[..., Any]) -> Callable[..., Any]:
         ru="Адреса: регион по коду или названию; несколько через запятую (01,77 или Адыгея)",
         en="Addresses: a region by code or name; several with commas (01,77)",
     )
+    @option(
+        "--accept-gap",
+        is_flag=True,
+        ru="ГАР: применить изменения, хотя до них прошло больше времени, чем между двумя выпусками",
+        en="GAR: apply a delta though more time has passed than between two issues",
+    )
     @option("--no-houses", is_flag=True, ru="Адреса: не загружать дома", en="Addresses: leave the houses out")
     @wraps(function)
-    def command(*args: Any, regions: tuple[str, ...], no_houses: bool, **rest: Any) -> Any:
+    def command(*args: Any, regions: tuple[str, ...], no_houses: bool, accept_gap: bool, **rest: Any) -> Any:
         wanted = tuple(r.strip() for given in regions for r in given.split(",") if r.strip())
-        return function(*args, options={"regions": wanted, "houses": not no_houses}, **rest)
+        chosen = {"regions": wanted, "houses": not no_houses, "accept_gap": accept_gap}
+        return function(*args, options=chosen, **rest)
 
     return command
 
 
 def ask_regions(kind: str | None, source: Path, options: Options) -> Options:
     """On a terminal: show the regions a set of KLADR has, with their sizes, and ask which to load. Nothing is asked elsewhere."""
-    if options.get("regions") or kind != KLADR.name or not can_ask():
+    offer = _OFFERS.get(kind or "")
+    if options.get("regions") or offer is None or not can_ask():
         return options
     with open_source(source) as found:
-        members = KLADR.formats[0].select(found)
-        available = offered_regions(members) if members else {}
+        kind_, offered = offer
+        members = kind_.formats[0].select(found)
+        available = offered(members) if members else {}
     if len(available) <= 1:
         return options
-    headers = [text(ru="Регион", en="Region"), text(ru="Название", en="Name"), text(ru="Записей", en="Records")]
+    size = text(ru="Записей", en="Records") if kind == KLADR.name else text(ru="Байт", en="Bytes")
+    headers = [text(ru="Регион", en="Region"), text(ru="Название", en="Name"), size]
     print_table(headers, [(region, name, count) for region, (name, count) in available.items()])
     question = text(
         ru="Какие регионы загрузить (через запятую; пусто - все)", en="Regions to load (commas; empty: all)"
     )
     return {**options, "regions": _asked(click.prompt(question, default="", show_default=False, err=True), available)}
+
+
+_OFFERS: Mapping[str, tuple[ClassifierKind, Callable[[Sequence[Member]], Available]]] = {
+    KLADR.name: (KLADR, kladr_load.offered_regions),
+    GAR.name: (GAR, gar_load.offered_regions),
+}
+"""What tells the regions of a source, by kind: with records in KLADR, with bytes in GAR."""
 
 
 def _asked(answer: str, available: Available) -> list[str]:

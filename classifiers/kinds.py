@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from classifiers.banks import BANKS
 from classifiers.calendar import CALENDAR
 from classifiers.enaof import ENAOF
+from classifiers.gar_load import GAR
 from classifiers.kind import ClassifierKind
 from classifiers.kladr_load import KLADR
 from classifiers.okei import OKEI
@@ -20,7 +21,7 @@ from infobase.errors import UnknownObject
 from infobase.i18n import text
 from infobase.metadata.model import CLASSIFIER_KINDS
 
-_ALL = (KLADR, BANKS, OKOF, ENAOF, OKVED2, OKSM, OKV, RATES, OKEI, OKOPF, CALENDAR)
+_ALL = (KLADR, GAR, BANKS, OKOF, ENAOF, OKVED2, OKSM, OKV, RATES, OKEI, OKOPF, CALENDAR)
 KINDS: Mapping[str, ClassifierKind] = {
     kind.name: kind for kind in sorted(_ALL, key=lambda k: CLASSIFIER_KINDS.index(k.name))
 }

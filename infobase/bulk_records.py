@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from infobase.session import Session
 
 
+DELETE_VALUES = 1000
+
+
 def range_end(begins: str) -> str:
     """The least text above every one that begins with `begins`, in the order both engines compare by."""
     return begins[:-1] + chr(ord(begins[-1]) + 1)
@@ -65,6 +68,16 @@ class BulkRecords:
             self._run(f"DELETE FROM {self._table()}{where}", params)
         self.deleted += found
         return found
+
+    def delete_values(self, field: str, values: Sequence[str]) -> int:
+        """Delete the records whose `field` is one of the values; how many were asked for."""
+        dialect = self.session.kernel.dialect
+        for start in range(0, len(values), DELETE_VALUES):
+            part = list(values[start : start + DELETE_VALUES])
+            marks = ", ".join([dialect.placeholder] * len(part))
+            self._run(f"DELETE FROM {self._table()} WHERE {self._column(field)} IN ({marks})", part)
+        self.deleted += len(values)
+        return len(values)
 
     def stream(self, names: Sequence[str], field: str, begins: str, **equal: str) -> Iterator[tuple[object, ...]]:
         """The values of String fields of such records, in constant memory. Nothing else may be done in between."""

@@ -1,0 +1,145 @@
+"""Sets of GAR among the members of a source: which files belong to which region, full or delta, of which day; in the order to apply them."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from classifiers.gar import FILE_NAME, HOUSE_KINDS, REGION_FOLDER, REGIONAL, ROOTS
+from classifiers.recognise import looks_like_xml, xml_root
+from classifiers.source import Member, Source, refused
+from infobase.errors import ClassifierAmbiguous, ClassifierInvalid
+from infobase.i18n import Bilingual
+
+MAX_SPREAD_DAYS = 7
+"""Between the files of one set: they are made over several days."""
+
+
+@dataclass
+class GarSet:
+    """One full issue or one delta. `common`: dictionaries by kind; `regions`: region -> kind -> file. `named_delta`: its name says so."""
+
+    place: str
+    date: dt.date
+    named_delta: bool
+    common: dict[str, Member] = field(default_factory=dict)
+    regions: dict[str, dict[str, Member]] = field(default_factory=dict)
+
+    def size(self, region: str, *, houses: bool) -> int:
+        """Bytes to read for a region."""
+        files = self.regions.get(region, {})
+        return sum(m.size for kind, m in files.items() if houses or kind not in HOUSE_KINDS)
+
+
+def gar_members(source: Source) -> Sequence[Member]:
+    """The files of GAR in a source, known by name and root element together: several kinds share their elements."""
+    found = [m for m in source.members if _kind_of(m)]
+    return [*found, *(m for m in source.members if found and m.base_name.lower() == "version.txt")]
+
+
+def gar_sets(members: Sequence[Member]) -> list[GarSet]:
+    """By day. ClassifierInvalid, ClassifierAmbiguous: a file twice, files of very different days."""
+    groups: dict[str, list[Member]] = {}
+    for member in members:
+        groups.setdefault(_container(member), []).append(member)
+    made = [_gar_set(own) for own in groups.values()]
+    return sorted(made, key=lambda s: (s.date, s.named_delta))
+
+
+def _kind_of(member: Member) -> str:
+    """The kind of a file, "" for what is not read. An empty or damaged file still has its name."""
+    matched = FILE_NAME.fullmatch(member.base_name)
+    kind = matched[1].upper() if matched else ""
+    return kind if kind in ROOTS and looks_like_xml(member.head) else ""
+
+
+def _container(member: Member) -> str:
+    """The archive a member lies in, or its folder above those of the regions."""
+    archive, mark, _ = member.place.partition("!")
+    folders = member.name.split("/")[:-1]
+    if folders and REGION_FOLDER.fullmatch(folders[-1]):
+        folders = folders[:-1]
+    return "/".join([archive if mark else "", *folders])
+
+
+def _own_name(member: Member) -> str:
+    """Name of the archive or of the folder above those of the regions, without what lies above it."""
+    archive, mark, _ = member.place.partition("!")
+    folder = Path(archive) if mark else Path(archive).parent
+    return folder.parent.name if REGION_FOLDER.fullmatch(folder.name) else folder.name
+
+
+def _gar_set(members: Sequence[Member]) -> GarSet:
+    place = members[0].place.partition("!")[0]
+    dates: list[dt.date] = []
+    main: list[dt.date] = []
+    made = GarSet(place, dt.date(1, 1, 1), "delta" in _own_name(members[0]).lower())
+    version = None
+    for member in members:
+        if member.base_name.lower() == "version.txt":
+            version = _version(member)
+            continue
+        matched = FILE_NAME.fullmatch(member.base_name)
+        assert matched is not None
+        kind = matched[1].upper()
+        date = _date(member, matched[2])
+        dates.append(date)
+        main += [date] if kind == "ADDR_OBJ" else []
+        _put(made, kind, member)
+    if not dates:
+        raise refused(place, "нет ни одного файла ГАР", "there is no file of GAR")
+    if (max(dates) - min(dates)).days > MAX_SPREAD_DAYS:
+        ru = f"файлы разных выпусков: от {min(dates):%d.%m.%Y} до {max(dates):%d.%m.%Y}"
+        en = f"files of different issues: from {min(dates):%d.%m.%Y} to {max(dates):%d.%m.%Y}"
+        raise ClassifierAmbiguous(place=place, detail=Bilingual(ru, en))
+    made.date = version or max(main or dates)
+    return made
+
+
+def _put(made: GarSet, kind: str, member: Member) -> None:
+    folders = member.name.split("/")[:-1]
+    if kind not in REGIONAL:
+        target = made.common
+    else:
+        known = folders and REGION_FOLDER.fullmatch(folders[-1])
+        target = made.regions.setdefault(folders[-1] if known else _region_inside(made, member, kind), {})
+    if kind in target:
+        ru = f"файл {kind} встречается дважды ({target[kind].base_name}): смешаны разные выпуски"
+        en = f"the file {kind} is there twice ({target[kind].base_name}): different issues are mixed"
+        raise ClassifierAmbiguous(place=member.place, detail=Bilingual(ru, en))
+    target[kind] = member
+
+
+def _region_inside(made: GarSet, member: Member, kind: str) -> str:
+    """Files without a folder of their region: the hierarchy tells it, for all of them."""
+    if kind == "ADM_HIERARCHY":
+        root = xml_root(member.head)
+        at = (root.rest if root else "").partition('REGIONCODE="')[2][:2].strip('"')
+        if at.isdigit():
+            region = at.zfill(2)
+            made.regions.setdefault(region, {}).update(made.regions.pop("", {}))
+            return region
+    named = [r for r in made.regions if r]
+    return named[0] if len(named) == 1 else ""
+
+
+def _version(member: Member) -> dt.date | None:
+    """`2022.12.02` in its first line."""
+    lines = member.head.decode("utf-8-sig", "replace").split()
+    try:
+        return dt.datetime.strptime(lines[0], "%Y.%m.%d").date() if lines else None
+    except ValueError:
+        return None
+
+
+def _date(member: Member, digits: str) -> dt.date:
+    try:
+        return dt.datetime.strptime(digits, "%Y%m%d").date()
+    except ValueError as error:
+        raise _bad_date(member, digits) from error
+
+
+def _bad_date(member: Member, digits: str) -> ClassifierInvalid:
+    return refused(member.place, f"в имени файла неверная дата {digits}", f"a wrong date {digits} in the file's name")
