@@ -15,7 +15,7 @@ Levels = tuple[str, ...]
 
 def matching(templates: Sequence[Template], name: str, version: str = "") -> list[Template]:
     """What answers to a name, letter case aside. The closest way of naming wins: the whole path in the tree (with the version as its last
-    level or without), the template's own name, the configuration's name in the manifest."""
+    level or without), the template's own name, the configuration's name in the manifest (its first template then)."""
     wanted = tuple(level.casefold() for level in levels(name))
     if not wanted:
         return []
@@ -26,7 +26,7 @@ def matching(templates: Sequence[Template], name: str, version: str = "") -> lis
         lambda path, version: (*path, version)[-len(wanted) :] == wanted,
     )
     named = [[t for t in templates if any(way(p, t.version.casefold()) for p in _paths(t))] for way in ways]
-    named.append([t for t in templates if (t.manifest.name.casefold(),) == wanted])
+    named.append([t for t in templates if (t.manifest.name.casefold(),) == wanted and _is_first(t)])
     found = next((way for way in named if way), [])
     return [t for t in found if not version or version_key(t.version) == version_key(version)]
 
@@ -50,7 +50,7 @@ def choose(templates: Sequence[Template], name: str, version: str = "") -> Templ
 
 
 def in_folder(folder: Path, version: str = "") -> Template:
-    """The usable template of a package's folder or of a manifest. TemplateNotFound, TemplateAmbiguous, TemplateUnusable."""
+    """The first usable template of a manifest, or of the only manifest under a folder. TemplateNotFound, TemplateAmbiguous, TemplateUnusable."""
     found = [t for t in in_folder_all(folder) if not version or t.version == version]
     if not found:
         detail = text(ru="здесь нет манифеста с шаблонами", en="there is no manifest with templates here")
@@ -58,7 +58,7 @@ def in_folder(folder: Path, version: str = "") -> Template:
     usable = [t for t in found if t.source is not None]
     if not usable:
         raise TemplateUnusable(place=found[0], detail=found[0].reason)
-    if len({t.source for t in usable}) > 1:
+    if len({t.manifest_file for t in usable}) > 1:
         raise TemplateAmbiguous(name=folder, listing=_listed(usable))
     return usable[0]
 
@@ -67,6 +67,10 @@ def in_folder_all(folder: Path) -> list[Template]:
     """Every entry of a manifest, or of all manifests under a folder."""
     files = [folder] if folder.suffix.casefold() == SUFFIX else list(find_manifests(folder))
     return [t for file in files for t in templates_in(file)]
+
+
+def _is_first(template: Template) -> bool:
+    return template.entry == template.manifest.entries[0]
 
 
 def _paths(template: Template) -> set[Levels]:

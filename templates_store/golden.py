@@ -158,6 +158,20 @@ def _trim(folder: Path, keep: str) -> None:
             shutil.rmtree(place, ignore_errors=True)
 
 
+def clear_at(engine: StorageEngine, folder: Path | None = None) -> int:
+    """Remove the golden bases that were made from this computer beside the bases of an engine; how many."""
+    folder = folder or cache_folder() / "golden"
+    keys = sorted(p.stem for p in folder.glob("*.lock"))
+    removed = 0
+    for key in keys:
+        golden = engine.golden(key, folder)
+        if golden.exists():
+            golden.drop()
+            removed += 1
+        golden.close()
+    return removed
+
+
 def clear(folder: Path | None = None) -> tuple[int, int]:
     """Remove every golden file of this computer; how many, and how many bytes."""
     found = kept(folder)

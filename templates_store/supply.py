@@ -48,8 +48,8 @@ def _head(file: Path) -> bytes:
 def as_text(name: str, raw: bytes) -> str:
     """What people read in a text or an HTML file."""
     if name.casefold().endswith((".htm", ".html")):
-        return _tidy(_html_text(raw))
-    return _tidy(decode(raw).text)
+        return _tidy(re.sub(r"[ \t\xa0]+", " ", _html_text(raw)))
+    return _tidy(decode(raw).text, start="")
 
 
 def _html_text(raw: bytes) -> str:
@@ -90,6 +90,7 @@ def _one_line(piece: str | None) -> str:
     return re.sub(r"\s+", " ", piece or "")
 
 
-def _tidy(found: str) -> str:
-    lines = [re.sub(r"[ \t\xa0]+", " ", line).strip() for line in re.split(r"\r\n|\r|\n", found)]
-    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()
+def _tidy(found: str, start: str = " ") -> str:
+    """Without blanks at line ends (and, in HTML, at their beginnings) and without heaps of empty lines."""
+    lines = [line.rstrip().lstrip(start) if start else line.rstrip() for line in re.split(r"\r\n|\r|\n", found)]
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip("\n")

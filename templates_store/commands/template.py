@@ -1,4 +1,4 @@
-"""`template install|list|lint|remove`: the store of templates."""
+"""`template install|list|lint|remove|build|cache`: the store of templates."""
 
 from __future__ import annotations
 
@@ -9,15 +9,18 @@ from typing import Any
 
 import click
 
-from infobase.commands.access import confirm
+from infobase.commands.access import confirm, store
 from infobase.commands.interface import command_in, group, json_option, option, yes_option
 from infobase.commands.output import print_json, print_table, progress, remark, say, size_text
-from infobase.errors import TemplateAmbiguous, TemplateFaulty, TemplateNotFound
+from infobase.errors import TemplateAmbiguous, TemplateFaulty, TemplateNotFound, UsageError
 from infobase.i18n import text
+from templates_store import build as building
+from templates_store import golden
 from templates_store import install as installing
 from templates_store import lint as linting
 from templates_store.commands.output import fault_json, root_json, show_tree, template_json
 from templates_store.find import matching
+from templates_store.recipe import read_recipe
 from templates_store.roots import Root, find_roots, install_root
 from templates_store.supply import description
 from templates_store.tree import collect, find_manifests
@@ -188,3 +191,98 @@ def _installed_folder(name: str, version: str, roots: Sequence[Root]) -> tuple[P
     if len(inside) > 1:
         raise TemplateAmbiguous(name=name, listing="; ".join(map(str, inside)))
     return next(iter(inside.items()))
+
+
+@command_in(
+    template,
+    "build",
+    ru="""Собрать комплект поставки конфигурации
+
+FOLDER - папка, где лежит configuration/ (и, если нужно, template.toml и template/), или имя установленного поставщика данных.""",
+    en="""Build a template package of a configuration
+
+FOLDER holds configuration/ (and, if wanted, template.toml and template/), or is the name of an installed provider of data.""",
+)
+@click.argument("folder", metavar="FOLDER")
+@option(
+    "--version",
+    required=True,
+    ru="Версия конфигурации, например 1.0.0.1",
+    en="The configuration's version, such as 1.0.0.1",
+)
+@option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path(),
+    ru="Где создать комплект (иначе текущая папка)",
+    en="Where to put the package (else the current folder)",
+)
+@option("--zip", "zipped", is_flag=True, ru="Одним архивом zip", en="As one zip archive")
+@option("--vendor", default="", ru="Поставщик (иначе из конфигурации)", en="The vendor (else the configuration's)")
+@option("--no-demo", is_flag=True, ru="Без учебной базы", en="Without a demonstration base")
+@option("--replace", is_flag=True, ru="Заменить прежний комплект", en="Replace the package that is there")
+@json_option
+def build(
+    folder: str, version: str, out: Path, zipped: bool, vendor: str, no_demo: bool, replace: bool, as_json: bool
+) -> None:
+    recipe = read_recipe(folder, version, vendor=vendor, demo=not no_demo)
+    with progress() as step:
+        made = building.build(recipe, out, zipped=zipped, replace=replace, progress=step)
+    if as_json:
+        head = made.manifest
+        print_json(
+            {
+                "place": made.place.absolute(),
+                "vendor": head.vendor,
+                "configuration": head.name,
+                "version": head.version,
+                "files": made.files,
+                "bytes": made.bytes,
+                "dumps": {name: {"rows": d.rows, "demo": d.demo} for name, d in made.dumps.items()},
+            }
+        )
+        return
+    amount = f"{len(made.files)}, {size_text(made.bytes)}"
+    say(text(ru=f"Собран комплект: {made.place} (файлов {amount})", en=f"Built: {made.place} (files {amount})"))
+    if not recipe.demo:
+        remark(text(ru="Учебной базы в комплекте нет.", en="There is no demonstration base in it."))
+
+
+@command_in(
+    template,
+    "cache",
+    ru="""Эталоны шаблонов: сколько их и как удалить
+
+CONN - база на сервере: удалить эталоны, созданные отсюда рядом с ней; без него - файлы этого компьютера.""",
+    en="""Golden bases of templates: how many there are, and their removal
+
+CONN is a base on a server: remove the golden bases made from here beside it; without one, the files of this computer.""",
+)
+@click.argument("connection", metavar="[CONN]", required=False, default="")
+@option(
+    "--clear", is_flag=True, ru="Удалить их: будут созданы заново", en="Remove them: they are made again when needed"
+)
+@json_option
+def cache(connection: str, clear: bool, as_json: bool) -> None:
+    folder = golden.cache_folder() / "golden"
+    if connection:
+        if not clear:
+            ru = "с CONN укажите --clear: эталоны на сервере можно только удалить"
+            raise UsageError(
+                detail=text(ru=ru, en="with CONN give --clear: golden bases on a server can only be removed")
+            )
+        with store(connection) as engine:
+            count, total, place = golden.clear_at(engine, folder), 0, engine.place
+    else:
+        places = golden.kept(folder)
+        count, total, place = len(places), sum(map(golden.size_of, places)), str(folder)
+        if clear:
+            golden.clear(folder)
+    if as_json:
+        print_json({"place": place, "count": count, "bytes": total, "cleared": clear})
+        return
+    amount = f"{count}, {size_text(total)} ({place})" if total else f"{count} ({place})"
+    if clear:
+        say(text(ru=f"Удалено эталонов: {amount}", en=f"Golden bases removed: {amount}"))
+    else:
+        say(text(ru=f"Эталонов: {amount}", en=f"Golden bases: {amount}"))
