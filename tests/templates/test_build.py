@@ -146,7 +146,7 @@ def member(name: str) -> Member:
 def test_the_classifiers_of_the_package_are_read_by_their_loaders() -> None:
     okof = OkofFile(member("okof.xml"))
     items = {i.code: i for i in okof.items()}
-    assert len(items) == okof.declared and not okof.warnings
+    assert len(items) == okof.declared and not okof.warnings()
     assert items["320.26.2"].values["DepreciationGroups"] == "2" and items["320.26.2"].parent == "320.00.00.00"
     rates = {i.code: i.values for i in EnaofFile(member("enaof.xml")).items()}
     assert rates["48008"]["Rate"] == Decimal("12.5") and rates["50421"]["PercentOfCost"] == Decimal("0.22")
