@@ -53,6 +53,11 @@ class CompiledQuery:
         """Many rows, faster than one by one."""
         return decode_columns(self._prepared.outputs, rows)
 
+    @property
+    def has_page_key(self) -> bool:
+        """Whether there is something to tell pages apart by: a limit, and more than one row possible."""
+        return bool(self._prepared.page)
+
     def page_key(self, row: Row) -> tuple[object, ...]:
         """What `Query.after` takes to go on behind this row. Only of queries with a limit."""
         if not self._prepared.page:

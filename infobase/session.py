@@ -372,11 +372,12 @@ class Session:
         return [compiled.decode(row) for row in rows]
 
     def query_page(self, wanted: Query) -> tuple[list[dict[str, Value]], tuple[object, ...] | None]:
-        """Rows of a query with a limit, and the key behind which the next page begins (`Query.after`); None when there were no rows."""
+        """Rows of a query with a limit, and the key behind which the next page begins (`Query.after`); None when there is no next page."""
         compiled = query.compile_query(self.kernel, wanted, self._read_restriction)
         with self.reading() as tx:
             rows = tx.run([compiled.statement])[0]
-        return compiled.decode_all(rows), compiled.page_key(rows[-1]) if rows else None
+        key = compiled.page_key(rows[-1]) if rows and compiled.has_page_key else None
+        return compiled.decode_all(rows), key
 
     def any_beyond(self, wanted: Query, hidden: Condition) -> bool:
         """Whether the query would find more rows if it were not for the restriction whose opposite `hidden` is. QueryInvalid, AccessDenied."""

@@ -174,7 +174,7 @@ class _Call:
             return self._sent(entity.name, iter([[self._constant(entity)]]), None)
         options = self.options
         wanted = Wanted(
-            select(self.model, entity, options.select, options.expand),
+            self._shown(entity),
             source,
             where,
             self._order(entity),
@@ -212,12 +212,13 @@ class _Call:
     def _create(self, entity: EntityType) -> Reply:
         body = parse_body(self.request.body, self.request.header("content-type"))
         key = self._writer().create(entity, body)
-        entry = self.reader.one(self._whole(entity), _condition(key))
+        entry = self.reader.one(self._shown(entity), _condition(key))
         address = self.request.root + quote(entry.url, safe="()',=")
         return self._one(entry, 201, {"Location": address})
 
-    def _whole(self, entity: EntityType) -> Selection:
-        return select(self.model, entity, (), ())
+    def _shown(self, entity: EntityType) -> Selection:
+        """What $select and $expand ask to see of an entity, after a write too."""
+        return select(self.model, entity, self.options.select, self.options.expand)
 
     def _writer(self) -> Writer:
         load_mode = self.request.header("1c_odata-dataloadmode").lower() == "true"
@@ -246,14 +247,13 @@ class _Call:
             case "GET" | "HEAD":
                 if entity.variety == CONSTANT:
                     return self._one(self._constant(entity))
-                selection = select(self.model, entity, self.options.select, self.options.expand)
-                return self._one(self.reader.one(selection, _condition(key)))
+                return self._one(self.reader.one(self._shown(entity), _condition(key)))
             case "PATCH" | "MERGE" | "PUT":
                 body = parse_body(self.request.body, self.request.header("content-type"))
                 changed = self._writer().update(entity, key, body, whole=self.request.method == "PUT")
                 if entity.variety == CONSTANT:
                     return self._one(self._constant(entity))
-                return self._one(self.reader.one(self._whole(entity), _condition(changed)))
+                return self._one(self.reader.one(self._shown(entity), _condition(changed)))
             case "DELETE":
                 self._writer().delete(entity, key)
                 return Reply(204)
@@ -291,7 +291,7 @@ class _Call:
         where = Compare("Ref", "=", value)
         if tail:
             return self._property(target, where, tail)
-        return self._one(self.reader.one(select(self.model, target, self.options.select, self.options.expand), where))
+        return self._one(self.reader.one(self._shown(target), where))
 
     def _value(self, entity: EntityType, p: Property, wire: str, value: Value, *, raw: bool) -> Reply:
         columns = columns_of(self.model.configuration, p, frozenset({wire})) or columns_of(self.model.configuration, p)
@@ -320,7 +320,7 @@ class _Call:
     def _constant(self, entity: EntityType) -> Entry:
         p = entity.properties[0]
         value = self.session.constants.get(entity.object.partition(".")[2])
-        maker = EntryMaker(self.model.configuration, self._whole(entity))
+        maker = EntryMaker(self.model.configuration, self._shown(entity))
         entry = maker.entry({p.field: value})
         entry.values = {"SurrogateKey": 0, **entry.values}
         entry.url = f"{entity.name}(guid'00000000-0000-0000-0000-000000000000')"

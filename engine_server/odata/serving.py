@@ -28,9 +28,11 @@ class OneBase:
             return
         if scope["type"] != "http":
             return
-        path: str = scope["path"]
+        # Clients that ask for an infobase's name and get none begin with two slashes.
+        path = "/" + scope["path"].lstrip("/")
         if path == PREFIX or path.startswith(PREFIX + "/"):
-            await self._odata({**scope, "root_path": scope.get("root_path", "") + PREFIX}, receive, send)
+            inner = {**scope, "path": path, "root_path": scope.get("root_path", "") + PREFIX}
+            await self._odata(inner, receive, send)
             return
         await _nothing(send)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 import uuid
 from collections.abc import Mapping, Sequence
@@ -43,6 +44,7 @@ from infobase.errors import ObjectNotFound, VersionConflict
 from infobase.metadata.model import Catalog, Document, InformationRegister
 from infobase.metadata.types import EMPTY_UUID, Ref, Value, empty_value
 from infobase.objects import BusinessObject
+from infobase.schema.periods import period_start
 from infobase.session import Session
 
 BIND = "@odata.bind"
@@ -224,8 +226,9 @@ class Writer:
         )
 
     def _create_record(self, entity: EntityType, assigned: Assigned) -> Values:
-        register = self.session.information_registers[self._independent(entity).name]
-        key = {f: assigned.values.get(f) for f in self._key_fields(entity)}
+        meta = self._independent(entity)
+        register = self.session.information_registers[meta.name]
+        key = self._record_key(meta, {f: assigned.values.get(f) for f in self._key_fields(entity)})
         if register.select(key):
             raise refuse(
                 400, KEY_EXISTS, "Сущность с таким ключом уже существует", "There is already an entity with this key"
@@ -289,13 +292,14 @@ class Writer:
             obj.set_deletion_mark(assigned.mark)
 
     def _update_record(self, entity: EntityType, key: Values, assigned: Assigned, whole: bool) -> Values:
-        register = self.session.information_registers[self._independent(entity).name]
+        meta = self._independent(entity)
+        register = self.session.information_registers[meta.name]
         with self.session.transaction():
             found = register.select(key)
             if not found:
                 raise refuse(404, 9, "Экземпляр сущности не найден", "No entity has this key")
             record = {**(key if whole else found[0]), **assigned.values}
-            changed = {f: record.get(f) for f in key}
+            changed = self._record_key(meta, {f: record.get(f) for f in key})
             if changed != key:
                 register.delete(key)
             register.write(record)
@@ -341,6 +345,14 @@ class Writer:
         if not isinstance(meta, InformationRegister) or meta.subordinate:
             raise _forbidden(entity, "POST, PATCH, DELETE")
         return meta
+
+    @staticmethod
+    def _record_key(meta: InformationRegister, key: Values) -> Values:
+        """The key as it is stored: the period begins where the register's periodicity has it begin."""
+        period = key.get("Period")
+        if isinstance(period, dt.datetime) and meta.periodicity not in ("", "Second"):
+            return {**key, "Period": period_start(period, meta.periodicity)}
+        return key
 
     @staticmethod
     def _key_fields(entity: EntityType) -> Sequence[str]:

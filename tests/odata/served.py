@@ -92,7 +92,9 @@ class Client:
 
     def json(self, path: str, **params: str) -> Any:
         """The parsed answer in JSON; the status must be 200."""
-        answer = self.http.get(path, params={"$format": "json", **params})
+        path, _, query = path.partition("?")
+        written = dict(part.split("=", 1) for part in query.split("&") if part)
+        answer = self.http.get(path, params={"$format": "json", **written, **params})
         assert answer.status_code == 200, answer.text
         return json.loads(answer.content, parse_float=Decimal)
 
