@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from engine_server.odata.model import PUBLISHABLE, type_name
 from infobase.errors import ODataContentInvalid
-from infobase.metadata.model import Configuration
+from infobase.metadata.model import KINDS, Configuration
 from infobase.query_names import nearest
 from infobase.session import Session
 
@@ -55,9 +55,15 @@ def resolve(configuration: Configuration, names: Sequence[str]) -> list[str]:
         found = configuration.find(name)
         full_name = called.get(name.casefold()) or (found.full_name if found is not None else "")
         if full_name not in known:
-            raise ODataContentInvalid(
-                name=name[:100],
-                hint=nearest(name, [*known, *(type_name(configuration.objects[n]) for n in known)]) or "-",
-            )
+            raise ODataContentInvalid(name=name[:100], hint=nearest(name, _spellings(configuration, known)) or "-")
         made.append(full_name)
     return list(dict.fromkeys(made))
+
+
+def _spellings(configuration: Configuration, names: Iterable[str]) -> list[str]:
+    """How people may write the objects."""
+    made = []
+    for name in names:
+        o = configuration.objects[name]
+        made += [f"{KINDS[o.kind].ru}.{o.naming.ru}", name, type_name(o)]
+    return made

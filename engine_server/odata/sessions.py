@@ -1,4 +1,4 @@
-"""Sessions for requests that come with a user and a password each: opened once, kept between requests, given to one request at a time.
+"""Sessions for requests that come with a user and a password each: opened once, kept between requests, shared by those of one user.
 
 Verifying a password costs 64 MB and a tenth of a second by design, so a request whose credentials are those of a kept session takes that one.
 Kept credentials are held as a keyed hash with a key of this process; before each use the user is looked at again, and a session whose user
@@ -21,7 +21,7 @@ from engine_server.odata.requests import Credentials
 from infobase import users
 from infobase.connection import connect
 from infobase.connection_string import ConnectionString
-from infobase.errors import LoginFailed, ServiceBusy
+from infobase.errors import LoginFailed, ServiceBusy, SessionLimit
 from infobase.session import Session
 
 APPLICATION = "ODataConnection"
@@ -34,14 +34,23 @@ IDLE = 600.0
 FAILURES, PERIOD = 5, 60.0
 """So many wrong passwords of one user or from one address in so many seconds; then none is tried."""
 MAX_REMEMBERED = 10_000
+_VERIFYING = threading.Semaphore(2)
+"""Passwords verified at once: each takes 64 MB."""
 
 
-@dataclass
+@dataclass(eq=False)
 class _Kept:
+    """`session`: the registered one, which requests never use themselves. `users`: requests under way."""
+
     session: Session
-    key: bytes
     stamp: str
+    users: int = 0
     used: float = field(default_factory=time.monotonic)
+
+    def share(self) -> Session:
+        """A session object for one request, under the registration and with the rights of this one."""
+        own = self.session
+        return Session(own.kernel, own.access, own.info, own.user_id)
 
 
 class Throttle:
@@ -80,113 +89,142 @@ class SessionPool:
     def __init__(self, connection: ConnectionString, *, limit: int = LIMIT, wait: float = WAIT) -> None:
         self._connection, self._limit, self._wait = connection, limit, wait
         self._secret = secrets.token_bytes(32)
-        self._idle: list[_Kept] = []
-        self._busy = 0
-        self._free = threading.Condition()
-        self._verifying = threading.Semaphore(2)
+        self._kept: dict[bytes, _Kept] = {}
+        self._opening: set[bytes] = set()
+        self._changed = threading.Condition()
         self._throttle = Throttle()
 
     @contextmanager
     def open(self, credentials: Credentials) -> Iterator[Session]:
         """A session of this user for one request. LoginFailed, ServiceBusy, and what opening a base raises."""
-        kept = self._take(credentials)
+        key = self._key(credentials)
+        kept = self._take(key, credentials)
         try:
-            yield kept.session
+            yield kept.share()
         finally:
             self._give_back(kept)
 
     def close(self) -> None:
         """Close every session that is not in use."""
-        with self._free:
-            idle, self._idle = self._idle, []
-        for kept in idle:
+        with self._changed:
+            idle = [key for key, kept in self._kept.items() if not kept.users]
+            closing = [self._kept.pop(key) for key in idle]
+        for kept in closing:
             kept.session.close()
 
     # --- taking ---
 
-    def _take(self, credentials: Credentials) -> _Kept:
-        key = self._key(credentials)
-        while True:
-            kept, unwanted = self._reserve(key)
-            for other in unwanted:
-                other.session.close()
-            if kept is None:
-                break
-            try:
-                if self._stamp(kept.session) == kept.stamp:
-                    return kept
-            except BaseException:
-                self._drop(kept)
-                raise
-            self._drop(kept)
-        try:
-            session = self._sign_in(credentials)
-            return _Kept(session, key, self._stamp(session))
-        except BaseException:
-            self._release()
-            raise
-
-    def _reserve(self, key: bytes) -> tuple[_Kept | None, list[_Kept]]:
-        """A kept session, or None and the place for a new one; and those to close for it."""
+    def _take(self, key: bytes, credentials: Credentials) -> _Kept:
         deadline = time.monotonic() + self._wait
-        with self._free:
-            while True:
-                unwanted = self._expired()
-                found = next((k for k in reversed(self._idle) if hmac.compare_digest(k.key, key)), None)
-                if found is not None:
-                    self._idle.remove(found)
-                    self._busy += 1
-                    return found, unwanted
-                if self._busy + len(self._idle) >= self._limit and self._idle:
-                    unwanted.append(self._idle.pop(0))
-                if self._busy + len(self._idle) < self._limit:
-                    self._busy += 1
-                    return None, unwanted
-                if not self._free.wait(max(0.0, deadline - time.monotonic())) and time.monotonic() >= deadline:
-                    raise ServiceBusy(limit=self._limit)
+        while True:
+            kept = self._known(key, deadline)
+            if kept is None:
+                return self._opened(key, credentials, deadline)
+            if self._stamp(kept.session) == kept.stamp:
+                return kept
+            self._forget(key, kept)
 
-    def _expired(self) -> list[_Kept]:
-        oldest = time.monotonic() - IDLE
-        gone = [k for k in self._idle if k.used < oldest]
-        self._idle = [k for k in self._idle if k.used >= oldest]
-        return gone
+    def _known(self, key: bytes, deadline: float) -> _Kept | None:
+        """The kept session, or None with the right to open one: of several requests one opens, the others wait for it."""
+        with self._changed:
+            while key in self._opening:
+                if not self._changed.wait(max(0.0, deadline - time.monotonic())):
+                    raise ServiceBusy(limit=self._limit)
+            kept = self._kept.get(key)
+            if kept is None:
+                self._opening.add(key)
+            else:
+                kept.users += 1
+            return kept
+
+    def _opened(self, key: bytes, credentials: Credentials, deadline: float) -> _Kept:
+        try:
+            self._demand_attempt(credentials)
+            self._make_room(deadline)
+            session = self._connected(credentials, deadline)
+            made = _Kept(session, self._stamp(session), users=1)
+        finally:
+            with self._changed:
+                self._opening.discard(key)
+                self._changed.notify_all()
+        with self._changed:
+            self._kept[key] = made
+        return made
+
+    def _connected(self, credentials: Credentials, deadline: float) -> Session:
+        """Where the base itself takes no more sessions, our own idle ones make room."""
+        while True:
+            try:
+                return self._sign_in(credentials)
+            except SessionLimit:
+                if not self._close_idle(deadline):
+                    raise
+
+    def _demand_attempt(self, credentials: Credentials) -> None:
+        self._throttle.demand(*_names(credentials))
 
     def _sign_in(self, credentials: Credentials) -> Session:
-        names = (f"user {credentials.user.casefold()[:100]}", f"address {credentials.address}")
-        self._throttle.demand(*names)
         try:
-            with self._verifying:
+            with _VERIFYING:
                 session = connect(self._connection, credentials.user, credentials.password, APPLICATION)
         except LoginFailed:
             if credentials.user or credentials.password:
-                self._throttle.failed(*names)
+                self._throttle.failed(*_names(credentials))
             raise
-        self._throttle.succeeded(*names)
+        self._throttle.succeeded(*_names(credentials))
         return session
+
+    def _make_room(self, deadline: float) -> None:
+        """At most so many sessions; those long unused go first."""
+        self._close_expired()
+        while len(self._kept) >= self._limit:
+            if not self._close_idle(deadline):
+                raise ServiceBusy(limit=self._limit)
+
+    def _close_expired(self) -> None:
+        oldest = time.monotonic() - IDLE
+        with self._changed:
+            gone = [key for key, kept in self._kept.items() if not kept.users and kept.used < oldest]
+            closing = [self._kept.pop(key) for key in gone]
+        for kept in closing:
+            kept.session.close()
+
+    def _close_idle(self, deadline: float) -> bool:
+        """Close the session unused for the longest time, waiting for one if all are in use; whether one was closed."""
+        with self._changed:
+            while not (idle := [(kept.used, key) for key, kept in self._kept.items() if not kept.users]):
+                if not self._kept or not self._changed.wait(max(0.0, deadline - time.monotonic())):
+                    return False
+            kept = self._kept.pop(min(idle)[1])
+        kept.session.close()
+        return True
 
     def _key(self, credentials: Credentials) -> bytes:
         text = f"{credentials.user.casefold()}\0{credentials.password}".encode("utf-8", "surrogatepass")
         return hmac.new(self._secret, text, hashlib.sha256).digest()
 
-    @staticmethod
-    def _stamp(session: Session) -> str:
-        with session.reading() as tx:
+    def _stamp(self, session: Session) -> str:
+        with session.kernel.engine.transaction(write=False) as tx:
             return users.credentials_stamp(session.kernel, tx, session.user_id)
 
     # --- giving back ---
 
     def _give_back(self, kept: _Kept) -> None:
-        kept.used = time.monotonic()
-        with self._free:
-            self._busy -= 1
-            self._idle.append(kept)
-            self._free.notify()
+        with self._changed:
+            kept.users -= 1
+            kept.used = time.monotonic()
+            unwanted = kept.users == 0 and kept not in self._kept.values()
+            self._changed.notify_all()
+        if unwanted:
+            kept.session.close()
 
-    def _drop(self, kept: _Kept) -> None:
-        kept.session.close()
-        self._release()
+    def _forget(self, key: bytes, kept: _Kept) -> None:
+        """The user is no longer who signed in: the session closes when its last request ends."""
+        with self._changed:
+            if self._kept.get(key) is kept:
+                del self._kept[key]
+        self._give_back(kept)
 
-    def _release(self) -> None:
-        with self._free:
-            self._busy -= 1
-            self._free.notify()
+
+def _names(credentials: Credentials) -> tuple[str, str]:
+    return f"user {credentials.user.casefold()[:100]}", f"address {credentials.address}"

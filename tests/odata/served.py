@@ -18,6 +18,7 @@ from engine_server.odata import publication
 from engine_server.odata.serving import PREFIX, listening, one_base, server_of
 from engine_server.odata.sessions import SessionPool
 from infobase import users
+from infobase.connection import SESSION_LIMIT
 from infobase.connection_string import parse
 from infobase.metadata.types import Ref
 from infobase.session import Session
@@ -151,6 +152,7 @@ def served(place: Place) -> Iterator[Served]:
     with place.session() as session:
         world = fill(session)
         publication.publish(session, ["*"])
+        session.settings.set(SESSION_LIMIT, "20")
         with session.transaction() as tx:
             kernel = session.kernel
             users.add_user(kernel, tx, *ADMIN, ["Administrator"])
