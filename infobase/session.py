@@ -369,7 +369,7 @@ class Session:
         compiled = query.compile_query(self.kernel, wanted, self._read_restriction)
         with self.reading() as tx:
             rows = tx.run([compiled.statement])[0]
-        return [compiled.decode(row) for row in rows]
+        return compiled.decode_all(rows)
 
     def query_page(self, wanted: Query) -> tuple[list[dict[str, Value]], tuple[object, ...] | None]:
         """Rows of a query with a limit, and the key behind which the next page begins (`Query.after`); None when there is no next page."""

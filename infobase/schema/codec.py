@@ -75,26 +75,41 @@ def _canonical_writer(value_type: ValueType) -> Convert | None:
 
 def _canonical_reader(value_type: ValueType) -> Convert | None:
     match value_type:
-        case RefType(target):
-            return lambda v: None if v == EMPTY_UUID else Ref(target, v)  # type: ignore[arg-type]
         case EnumType(target):
             return lambda v: None if v == "" else EnumValue(target, v)  # type: ignore[arg-type]
         case DateType():
             return lambda v: None if v == EMPTY_DATE else v
         case NumberType(_, scale):
             unit = Decimal(1).scaleb(-scale)
-            return lambda v: v.quantize(unit) if v.as_tuple().exponent != -scale else v  # type: ignore[attr-defined]
+            return lambda v: v if v.same_quantum(unit) else v.quantize(unit)  # type: ignore[attr-defined]
         case _:
             return None if value_type.__class__.__name__ != "UUIDType" else (lambda v: None if v == EMPTY_UUID else v)
+
+
+def _ref_reader(target: str, convert: Convert | None) -> Convert:
+    """In one step, for there are more references than anything else."""
+    if convert is None:
+        return lambda v: Ref(target, v) if v.int else None  # type: ignore[attr-defined,arg-type]
+
+    def read(stored: object) -> object:
+        value = convert(stored)
+        return Ref(target, value) if value.int else None  # type: ignore[attr-defined,arg-type]
+
+    return read
 
 
 @cache
 def value_codec(column: Column, value_type: ValueType, dialect_name: str) -> tuple[Convert, Convert]:
     """(write, read) for one column holding values of one simple type; also right for totals of a Number field."""
     dialect = DIALECTS[dialect_name]
+    if isinstance(value_type, RefType):
+        read = _ref_reader(value_type.target, dialect.reader(column))
+        return _chain(_canonical_writer(value_type), dialect.writer(column)), read
     write = _chain(_canonical_writer(value_type), dialect.writer(column))
-    read = _chain(dialect.reader(column), _canonical_reader(value_type))
-    return write, read
+    convert = dialect.reader(column)
+    if convert is not None and isinstance(value_type, NumberType) and column.scale == value_type.scale:
+        return write, convert  # a scaled integer has the field's scale already
+    return write, _chain(convert, _canonical_reader(value_type))
 
 
 def field_codec(layout: FieldLayout, dialect: Dialect) -> FieldCodec:
