@@ -16,6 +16,7 @@ from engine_server.odata import commands as odata_commands
 from infobase.commands import (
     backing_up,
     bases,
+    checking,
     configuration,
     copying,
     job_running,
@@ -57,7 +58,7 @@ COMMANDS: tuple[click.Command, ...] = (
     moving.replicate,
     backing_up.backup,
     job_running.jobs,
-    bases.check,
+    checking.check,
     configuration.config,
     sessions.sessions,
     users.user,

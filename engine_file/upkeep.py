@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 import secrets
 import shutil
 import sqlite3
@@ -150,14 +151,21 @@ def examine(store: Store, pragma: str) -> list[str]:
     return [line for line in found if line != "ok"]
 
 
+def _code(complaint: str) -> str:
+    """What is wrong with indexes alone is mended by building them anew."""
+    return (
+        "store.index" if re.search(r"(missing from|wrong # of entries in|in) index\b", complaint) else "store.damaged"
+    )
+
+
 def findings(store: Store, traits: Traits, log_trouble: str) -> list[Finding]:
-    made = [Finding("error", "store.damaged", line, str(store.path)) for line in examine(store, "integrity_check")]
+    made = [Finding("error", _code(line), line, str(store.path)) for line in examine(store, "integrity_check")]
     if store.journal == "wal" and sqlite3.sqlite_version_info < FIXED_SQLITE:
         said = text(
             ru=f"SQLite {sqlite3.sqlite_version}: до 3.51.3 есть редкая ошибка WAL; контрольные точки выполняются под общей блокировкой",
             en=f"SQLite {sqlite3.sqlite_version}: before 3.51.3 there is a rare WAL bug; checkpoints run under the common lock",
         )
-        made.append(Finding("note", "sqlite.old", said, sqlite3.sqlite_version))
+        made.append(Finding("warning", "sqlite.old", said, sqlite3.sqlite_version))
     size = store.path.stat().st_size
     if size > traits.max_infobase_bytes * _ADVISED_SHARE:
         said = text(

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from typing import Literal
 
 from infobase.errors import InfobaseError
 from infobase.i18n import Bilingual, text
@@ -26,20 +27,42 @@ EXAMPLES = 5
 STATEMENTS_AT_ONCE = 50
 
 
+FixKind = Literal["none", "clear", "delete", "set", "renumber", "uncircle"]
+
+
 @dataclass(frozen=True, slots=True)
-class _Probe:
-    """A SELECT whose rows are faults: the key of the faulty row."""
+class Fix:
+    """What mends the rows a probe finds. "clear": `columns` become empty; "set": the column becomes `expression`; "renumber": lines of an object
+    get numbers without gaps; "uncircle": one item of each circle becomes a root; "none": only a person can tell."""
+
+    kind: FixKind = "none"
+    columns: tuple[Column, ...] = ()
+    expression: str = ""
+
+
+_DELETE = Fix("delete")
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """A SELECT whose rows are faults: the key of the faulty row. `where`: over `table` under the name t."""
 
     code: str
     place: str
     meaning: Bilingual
     statement: Statement
-    key: tuple[Column, ...]
+    table: Table
+    where: str
     severity: str = "error"
+    fix: Fix = Fix()
+
+    @property
+    def key(self) -> tuple[Column, ...]:
+        return tuple(self.table.column(name) for name in self.table.primary_key)
 
 
 @dataclass(frozen=True, slots=True)
-class _Held:
+class Held:
     """A table with the fields it holds."""
 
     place: str
@@ -63,7 +86,7 @@ def check_infobase(kernel: Kernel) -> list[Finding]:
 def check_base(kernel: Kernel, tx: Transaction) -> list[Finding]:
     """Every logical fault, in the order: configuration, rows, search columns, totals."""
     found = list(_configuration_findings(kernel, tx))
-    probes = list(_probes(kernel))
+    probes = probes_of(kernel)
     for start in range(0, len(probes), STATEMENTS_AT_ONCE):
         part = probes[start : start + STATEMENTS_AT_ONCE]
         results = tx.run([p.statement for p in part])
@@ -73,7 +96,7 @@ def check_base(kernel: Kernel, tx: Transaction) -> list[Finding]:
     return found + totals_findings(kernel, tx)
 
 
-def _finding(kernel: Kernel, probe: _Probe, rows: Sequence[Row]) -> Finding:
+def _finding(kernel: Kernel, probe: Probe, rows: Sequence[Row]) -> Finding:
     readers = [kernel.dialect.reader(c) for c in probe.key]
     named = []
     for row in rows[:EXAMPLES]:
@@ -82,20 +105,26 @@ def _finding(kernel: Kernel, probe: _Probe, rows: Sequence[Row]) -> Finding:
     return Finding(probe.severity, probe.code, f"{probe.meaning}: {', '.join(named)}{more}", probe.place)
 
 
-def _held(kernel: Kernel) -> Iterator[_Held]:
+def held_tables(kernel: Kernel) -> Iterator[Held]:
+    """Every table with business data."""
     layout = kernel.layout
-    yield _Held("Constants", layout.constants_table, layout.constants)
+    yield Held("Constants", layout.constants_table, layout.constants)
     for name, o in layout.objects.items():
-        yield _Held(name, o.table, o.fields)
+        yield Held(name, o.table, o.fields)
         for section in o.sections.values():
-            yield _Held(f"{name}.{section.name}", section.table, section.fields)
+            yield Held(f"{name}.{section.name}", section.table, section.fields)
     for name, r in layout.registers.items():
-        yield _Held(name, r.table, r.fields)
+        yield Held(name, r.table, r.fields)
 
 
-def _probes(kernel: Kernel) -> Iterator[_Probe]:
+def probes_of(kernel: Kernel) -> list[Probe]:
+    """Every question asked of the rows. Rows to be deleted come first: what they refer to need not be mended."""
+    return sorted(_probes(kernel), key=lambda p: p.fix.kind != "delete")
+
+
+def _probes(kernel: Kernel) -> Iterator[Probe]:
     maker = _Maker(kernel)
-    for held in _held(kernel):
+    for held in held_tables(kernel):
         for field in held.fields:
             yield from maker.values(held, field)
     for name, o in kernel.layout.objects.items():
@@ -117,16 +146,31 @@ class _Maker:
         self._q = kernel.dialect.quote
 
     def _probe(
-        self, code: str, place: str, meaning: Bilingual, table: Table, where: str, *, severity: str = "error"
-    ) -> _Probe:
-        key = tuple(table.column(name) for name in table.primary_key)
-        columns = ", ".join(f"t.{self._q(c.name)}" for c in key) or "1"
+        self,
+        code: str,
+        place: str,
+        meaning: Bilingual,
+        table: Table,
+        where: str,
+        *,
+        severity: str = "error",
+        fix: Fix = Fix(),  # noqa: B008 - frozen
+    ) -> Probe:
+        columns = ", ".join(f"t.{self._q(name)}" for name in table.primary_key) or "1"
         sql = f"SELECT {columns} FROM {self._q(table.name)} AS t WHERE {where} LIMIT {EXAMPLES + 1}"
-        return _Probe(code, place, meaning, Statement(sql), key, severity)
+        return Probe(code, place, meaning, Statement(sql), table, where, severity, fix)
+
+    def _emptying(self, held: Held, field: FieldLayout) -> Fix:
+        """A value that means nothing becomes empty; a row it is the key of, and a record without its document, goes."""
+        if field.field.standard and field.name == "Owner":
+            return Fix()
+        if field.name == "Recorder" or any(c.name in held.table.primary_key for c in field.columns):
+            return _DELETE
+        return Fix("clear", field.columns)
 
     # --- values of fields ---
 
-    def values(self, held: _Held, field: FieldLayout) -> Iterator[_Probe]:
+    def values(self, held: Held, field: FieldLayout) -> Iterator[Probe]:
         if field.field.standard and field.name == "Ref":
             return
         place = f"{held.place}.{field.name}"
@@ -137,51 +181,52 @@ class _Maker:
             guard = f"t.{self._q(field.columns[0].name)} = '{stored_name(simple)}' AND " if composite else ""
             if isinstance(simple, RefType):
                 column = field.column if composite else field.columns[0]
-                yield self._references(held, column, simple.target, place, guard)
+                yield self._references(held, field, column, simple.target, place, guard)
             elif isinstance(simple, EnumType):
                 yield self._enumerated(held, field, simple.target, place, guard)
 
-    def _types(self, held: _Held, field: FieldLayout, place: str) -> _Probe:
+    def _types(self, held: Held, field: FieldLayout, place: str) -> Probe:
         names = ", ".join(f"'{stored_name(t)}'" for t in simple_types(field.field.type))
         meaning = Bilingual("значение недопустимого типа", "a value of a type that is not allowed")
-        return self._probe(
-            "type_unknown", place, meaning, held.table, f"t.{self._q(field.columns[0].name)} NOT IN ('', {names})"
-        )
+        where = f"t.{self._q(field.columns[0].name)} NOT IN ('', {names})"
+        return self._probe("type_unknown", place, meaning, held.table, where, fix=self._emptying(held, field))
 
-    def _references(self, held: _Held, column: Column, target: str, place: str, guard: str) -> _Probe:
+    def _references(self, held: Held, field: FieldLayout, column: Column, target: str, place: str, guard: str) -> Probe:
         table = self._kernel.layout.objects[target].table
         name = f"t.{self._q(column.name)}"
         filled = guard or f"{name} <> {empty_literal(column, self._dialect)} AND "
         where = f"{filled}NOT EXISTS (SELECT 1 FROM {self._q(table.name)} AS x WHERE x.{self._q('ref')} = {name})"
         meaning = Bilingual(f"ссылка на несуществующий объект {target}", f"reference to a missing {target}")
-        return self._probe("reference_broken", place, meaning, held.table, where)
+        return self._probe("reference_broken", place, meaning, held.table, where, fix=self._emptying(held, field))
 
-    def _enumerated(self, held: _Held, field: FieldLayout, target: str, place: str, guard: str) -> _Probe:
+    def _enumerated(self, held: Held, field: FieldLayout, target: str, place: str, guard: str) -> Probe:
         enumeration = self._kernel.configuration.objects[target]
         assert isinstance(enumeration, Enumeration)
         names = ", ".join(["''", *(f"'{v.name}'" for v in enumeration.values)])
         column = next(c for c in field.columns if c.name.endswith("__string")) if guard else field.columns[0]
         where = f"{guard}t.{self._q(column.name)} NOT IN ({names})"
         meaning = Bilingual(f"неизвестное значение {target}", f"unknown value of {target}")
-        return self._probe("enumeration_unknown", place, meaning, held.table, where)
+        return self._probe("enumeration_unknown", place, meaning, held.table, where, fix=self._emptying(held, field))
 
     # --- objects ---
 
-    def sections(self, name: str, o: ObjectLayout) -> Iterator[_Probe]:
+    def sections(self, name: str, o: ObjectLayout) -> Iterator[Probe]:
         owner = self._q(o.table.name)
         for section in o.sections.values():
             place = f"{name}.{section.name}"
             orphan = f"NOT EXISTS (SELECT 1 FROM {owner} AS x WHERE x.{self._q('ref')} = t.{self._q('ref')})"
             meaning = Bilingual("строки без своего объекта", "rows without their object")
-            yield self._probe("rows_orphaned", place, meaning, section.table, orphan)
+            yield self._probe("rows_orphaned", place, meaning, section.table, orphan, fix=_DELETE)
             gap = (
                 f"t.{self._q('line_number')} <> 1 AND NOT EXISTS (SELECT 1 FROM {self._q(section.table.name)} AS x WHERE "
                 f"x.{self._q('ref')} = t.{self._q('ref')} AND x.{self._q('line_number')} = t.{self._q('line_number')} - 1)"
             )
             meaning = Bilingual("номера строк не подряд", "line numbers are not consecutive")
-            yield self._probe("line_numbers", place, meaning, section.table, gap, severity="warning")
+            yield self._probe(
+                "line_numbers", place, meaning, section.table, gap, severity="warning", fix=Fix("renumber")
+            )
 
-    def hierarchy(self, meta: Catalog, o: ObjectLayout) -> Iterator[_Probe]:
+    def hierarchy(self, meta: Catalog, o: ObjectLayout) -> Iterator[Probe]:
         owner, parent = o.field("Owner"), o.field("Parent")
         if owner is not None:
             column = owner.columns[0]
@@ -196,25 +241,27 @@ class _Maker:
         if o.field("IsFolder") is not None:
             where = f"EXISTS (SELECT 1 FROM {table} AS x WHERE x.{ref} = t.{up} AND NOT x.{self._q('is_folder')})"
             meaning = Bilingual("родитель - не группа", "the parent is not a folder")
-            yield self._probe("parent_not_folder", meta.full_name, meaning, o.table, where)
+            fix = Fix("clear", (parent.column,))
+            yield self._probe("parent_not_folder", meta.full_name, meaning, o.table, where, fix=fix)
         rooted = (
             f"WITH RECURSIVE rooted({ref}) AS (SELECT a.{ref} FROM {table} AS a WHERE a.{up} = {empty_ref} OR NOT EXISTS "
             f"(SELECT 1 FROM {table} AS b WHERE b.{ref} = a.{up}) UNION ALL SELECT c.{ref} FROM {table} AS c "
             f"JOIN rooted AS r ON c.{up} = r.{ref} WHERE c.{up} <> {empty_ref}) SELECT {ref} FROM rooted"
         )
         meaning = Bilingual("иерархия замкнута в кольцо", "the hierarchy runs in a circle")
-        yield self._probe("hierarchy_cycle", meta.full_name, meaning, o.table, f"t.{ref} NOT IN ({rooted})")
+        fix = Fix("uncircle", (parent.column,))
+        yield self._probe("hierarchy_cycle", meta.full_name, meaning, o.table, f"t.{ref} NOT IN ({rooted})", fix=fix)
 
-    def numbering(self, meta: Document, o: ObjectLayout) -> _Probe:
+    def numbering(self, meta: Document, o: ObjectLayout) -> Probe:
         date = o.field("Date")
         assert date is not None
         expected = period_expression(f"t.{self._q(date.column.name)}", meta.number.periodicity, self._dialect)
         meaning = Bilingual("период нумерации не соответствует дате", "the numbering period does not match the date")
-        return self._probe(
-            "number_period", meta.full_name, meaning, o.table, f"t.{self._q(NUMBER_PERIOD)} <> {expected}"
-        )
+        fix = Fix("set", (o.table.column(NUMBER_PERIOD),), expected)
+        where = f"t.{self._q(NUMBER_PERIOD)} <> {expected}"
+        return self._probe("number_period", meta.full_name, meaning, o.table, where, fix=fix)
 
-    def records(self, meta: Document, o: ObjectLayout) -> Iterator[_Probe]:
+    def records(self, meta: Document, o: ObjectLayout) -> Iterator[Probe]:
         """Records in registers of documents that are not posted; those of documents that are gone are broken references."""
         for name, register in self._kernel.layout.registers.items():
             recorder = register.field("Recorder")
@@ -226,7 +273,7 @@ class _Maker:
                 f"WHERE x.{self._q('ref')} = {ref} AND NOT x.{self._q('posted')})"
             )
             meaning = Bilingual(f"движения непроведённых {meta.full_name}", f"records of {meta.full_name} not posted")
-            yield self._probe("records_of_unposted", name, meaning, register.table, where)
+            yield self._probe("records_of_unposted", name, meaning, register.table, where, fix=_DELETE)
 
 
 # --- what SQL alone cannot say ---
@@ -281,7 +328,7 @@ def _predefined_findings(kernel: Kernel, tx: Transaction) -> Iterator[Finding]:
 
 def _search_findings(kernel: Kernel, tx: Transaction) -> Iterator[Finding]:
     q = kernel.dialect.quote
-    for held in _held(kernel):
+    for held in held_tables(kernel):
         for field in held.fields:
             if field.search is None:
                 continue

@@ -19,7 +19,7 @@ from infobase.commands.access import (
 from infobase.commands.interface import command, json_option, option, yes_option
 from infobase.commands.output import plain, print_facts, print_json, print_table, progress, remark, say, size_text
 from infobase.connection_string import ConnectionString
-from infobase.errors import CheckFailed, InfobaseDamaged, TargetExists
+from infobase.errors import InfobaseDamaged, TargetExists
 from infobase.i18n import Bilingual, text
 from infobase.list_file import resolve
 from infobase.schema.layout import FieldLayout, Layout
@@ -185,32 +185,3 @@ def _field_rows(owner: str, table: Table, fields: tuple[FieldLayout, ...]) -> It
         columns = [*f.columns, *([f.search] if f.search else [])]
         kinds = [f"decimal({c.digits},{c.scale})" if c.kind == "decimal" else c.kind for c in columns]
         yield (owner, f.name, f.field.naming.ru, table.name, ", ".join(c.name for c in columns), ", ".join(kinds))
-
-
-@command(
-    "check",
-    ru="Проверить базу: хранилище, ссылки, итоги, нумерацию (ничего не меняет)",
-    en="Check a base: store, references, totals, numbering (changes nothing)",
-)
-@connection_argument()
-@login_options
-@json_option
-def check(connection: str, login: Login, as_json: bool) -> None:
-    with opened(connection, login) as (base, session):
-        demand_administrator(session)
-        findings = bases.check(base)
-    if as_json:
-        print_json(findings)
-    elif findings:
-        headers = [
-            text(ru="Важность", en="Severity"),
-            text(ru="Код", en="Code"),
-            text(ru="Место", en="Place"),
-            text(ru="Что найдено", en="Finding"),
-        ]
-        print_table(headers, [(f.severity, f.code, f.place, f.message) for f in findings])
-    errors = sum(f.severity == "error" for f in findings)
-    if errors:
-        raise CheckFailed(count=errors)
-    if not as_json:
-        say(text(ru="Ошибок нет", en="No faults"))
