@@ -1,4 +1,4 @@
-"""`drop`, `info`, `copy`, `check`: a base as a whole."""
+"""`drop`, `info`, `copy`: a base as a whole."""
 
 from __future__ import annotations
 
