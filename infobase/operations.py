@@ -266,13 +266,21 @@ class Operation:
         work = registers.write_work(self.kernel, self.ref, old, new, checks, self.title(), self.session.presentation)
         batch.add(work.statements, work.finish)
 
-    def _not_unique(self, e: NotUnique) -> NotUnique:
+    def _not_unique(self, e: NotUnique) -> NotUnique | VersionConflict:
         index = str(e.fields.get("field", ""))
+        if self.stored is not None and self._is_own_record(str(e.fields.get("object", "")), index):
+            # Another posting of this very version was first: its records stand where ours would.
+            return VersionConflict(object=self.title())
         name = "Number" if isinstance(self.meta, Document) else "Code"
         if index.endswith(name.lower()) and name in self.values:
             naming = next(f for f in self.kind.fields.fields if f.name == name).naming
             return NotUnique(field=naming.label(language()), value=self.values[name], object=self.title())
         return e
+
+    def _is_own_record(self, table: str, index: str) -> bool:
+        """Whether the violated key is that of a recorder's records: recorder and line."""
+        tables = {r.table.name for r in self.kernel.layout.registers.values() if r.table.primary_key[0] == "recorder"}
+        return table in tables and index == f"pk_{table}"
 
     def _refresh(self) -> None:
         state = self.obj._state

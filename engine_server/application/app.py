@@ -10,7 +10,8 @@ from pathlib import Path
 import anyio
 from starlette.applications import Starlette
 
-from engine_server.application import admin, api, files, health, journal
+from engine_server.application import admin, api, files, health, journal, odata_door
+from engine_server.application.jobs_loop import JobsLoop
 from engine_server.application.settings import FOLDER_VARIABLE, default_folder
 from engine_server.application.state import Worker, worker_at
 from engine_server.application.worker import Loop
@@ -33,14 +34,18 @@ def create(worker: Worker) -> Starlette:
         app.state.logins = anyio.CapacityLimiter(LOGINS_AT_ONCE)
         loop = Loop(worker)
         loop.start()
+        jobs = JobsLoop(worker)
+        jobs.start()
         try:
             yield
         finally:
             worker.draining = True
+            jobs.stop()
             loop.stop()
             worker.close()
 
-    app = Starlette(routes=[*health.routes(), *admin.routes(), *files.routes(), *api.routes()], lifespan=life)
+    own = [*health.routes(), *admin.routes(), *files.routes(), *api.routes()]
+    app = Starlette(routes=[*own, *odata_door.routes(worker)], lifespan=life)
     app.state.worker = worker
     return app
 

@@ -73,8 +73,9 @@ class Bases:
         self._opening: dict[uuid.UUID, threading.Lock] = {}
 
     @contextmanager
-    def use(self, record: InfobaseRecord, *, by: str = "") -> Iterator[OpenBase]:
-        """The open base for the length of one call. `by`: the holder of exclusive mode, whom it does not shut out."""
+    def use(self, record: InfobaseRecord, *, by: str = "", counts: bool = True) -> Iterator[OpenBase]:
+        """The open base for the length of one call. `by`: the holder of exclusive mode, whom it does not shut out. `counts`: the use keeps
+        the base open."""
         if record.exclusive_by and record.exclusive_by != by:
             raise InfobaseLockedExclusively(place=record.name, holder=record.exclusive_by)
         found = self._get(record)
@@ -83,7 +84,7 @@ class Bases:
         finally:
             with self._mutex:
                 found.busy -= 1
-                found.used = time.monotonic()
+                found.used = time.monotonic() if counts else found.used
             self._close_retired()
 
     def _get(self, record: InfobaseRecord) -> OpenBase:

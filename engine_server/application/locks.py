@@ -22,7 +22,7 @@ MODES = {"advisory": "managed", "relation": "table", "transactionid": "row", "tu
 
 
 def everything(worker: Worker, only: InfobaseRecord | None) -> list[dict[str, Any]]:
-    """One row per lock; `granted` False: it waits, `blocked-by` for whom. `seconds`: how long it has been held or waited for."""
+    """One row per lock; `granted` False: it waits, `blocked-by` for whom. `duration`: milliseconds it has been held or waited for."""
     found: list[dict[str, Any]] = []
     for record in [only] if only else infobases.everything(worker.cluster):
         for edited in object_locks.everything(worker.cluster, record.id):
@@ -34,7 +34,7 @@ def everything(worker: Worker, only: InfobaseRecord | None) -> list[dict[str, An
                     "object": edited.ref,
                     "mode": "exclusive",
                     "granted": True,
-                    "seconds": round((edited.renewed - edited.taken).total_seconds()),
+                    "duration": round((edited.renewed - edited.taken).total_seconds() * 1000),
                     "blocked-by": [],
                 }
             )
@@ -57,7 +57,7 @@ def _in_store(worker: Worker, record: InfobaseRecord) -> list[dict[str, Any]]:
             "object": relation,
             "mode": "shared" if "Share" in mode and "Exclusive" not in mode else "exclusive",
             "granted": granted,
-            "seconds": round(float(seconds or 0), 1),
+            "duration": round(float(seconds or 0) * 1000),
             "blocked-by": sorted({numbers.get(p, 0) for p in blockers}) if not granted else [],
         }
         for pid, _, kind, relation, mode, granted, seconds, blockers in rows

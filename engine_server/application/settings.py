@@ -53,6 +53,8 @@ class ServerSettings:
     body_seconds: float = 30.0
     """A client that sends nothing for so long is cut off."""
     page_rows: int = PAGE_ROWS
+    jobs_seconds: float = 10.0
+    """How often a worker looks for due jobs."""
     pooled: bool = False
     """True behind PgBouncer in transaction mode: no prepared statements, no start-up options."""
     trusted_proxies: str = ""

@@ -11,6 +11,7 @@ from engine_server.application import administrators, infobases, locks, logins
 from engine_server.application.alone import alone
 from engine_server.application.entry import text_of
 from engine_server.application.infobases import InfobaseRecord
+from engine_server.application.jobs_loop import add_standard_jobs
 from engine_server.application.logins import ServerSession
 from engine_server.application.state import Worker
 from engine_server.engine import ServerEngine
@@ -118,10 +119,20 @@ def infobase_create(worker: Worker, args: Args) -> object:
 
 def _registered(worker: Worker, name: str, place: ServerPlace, engine: ServerEngine, descr: str) -> object:
     try:
-        return summary(infobases.register(worker.cluster, name, place, descr=descr))
+        record = infobases.register(worker.cluster, name, place, descr=descr)
     except BaseException:
         engine.drop()
         raise
+    return _with_jobs(worker, record)
+
+
+def _with_jobs(worker: Worker, record: InfobaseRecord) -> object:
+    try:
+        add_standard_jobs(worker, record)
+    except BaseException:
+        infobases.forget(worker.cluster, record)
+        raise
+    return summary(record)
 
 
 def restore_new(
@@ -172,7 +183,8 @@ def infobase_register(worker: Worker, args: Args) -> object:
         engine.close()
     standby = args.get("standby")
     aside = place_of({str(k): str(v) for k, v in standby.items()}) if isinstance(standby, dict) and standby else None
-    return summary(infobases.register(worker.cluster, name, place, descr=text_of(args, "descr"), standby=aside))
+    record = infobases.register(worker.cluster, name, place, descr=text_of(args, "descr"), standby=aside)
+    return _with_jobs(worker, record)
 
 
 @admin_call

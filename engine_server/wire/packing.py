@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import zlib
 
 from engine_server.wire.protocol import COMPRESS_ABOVE, MAX_BODY
@@ -31,9 +32,29 @@ def unpack(body: bytes, encoding: str = "", limit: int = MAX_BODY) -> object:
     if len(raw) > limit:
         raise RequestTooLarge(limit=limit)
     try:
-        return json.loads(raw, parse_float=_no_float, parse_constant=_no_float)
+        made = json.loads(raw, parse_float=_no_float, parse_constant=_no_float)
     except (ValueError, RecursionError):
         raise RequestInvalid(detail=text(ru="тело запроса - не JSON", en="the body is not JSON")) from None
+    if _SUSPECT.search(raw):
+        _demand_storable(made)
+    return made
+
+
+_SUSPECT = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
+"""Escapes of what no store can hold: zero characters and halves of surrogate pairs (whole pairs are found too, and pass)."""
+
+
+def _demand_storable(data: object) -> None:
+    if isinstance(data, str):
+        if "\0" in data or any("\ud800" <= c <= "\udfff" for c in data):
+            raise RequestInvalid(detail=text(ru="недопустимый символ", en="a forbidden character"))
+    elif isinstance(data, dict):
+        for name, value in data.items():
+            _demand_storable(name)
+            _demand_storable(value)
+    elif isinstance(data, list):
+        for value in data:
+            _demand_storable(value)
 
 
 def _no_float(given: str) -> object:

@@ -203,7 +203,7 @@ async def _client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, tu
     try:
         while await _one(reader, writer, next(turn)):
             pass
-    except (OSError, asyncio.IncompleteReadError):
+    except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
         pass
     finally:
         writer.close()

@@ -244,7 +244,7 @@ def list_locks(name: str, steward: Steward, as_json: bool) -> None:
         "object": text(ru="Что", en="What"),
         "mode": text(ru="Режим", en="Mode"),
         "granted": text(ru="Получена", en="Granted"),
-        "seconds": text(ru="Секунд", en="Seconds"),
+        "duration": text(ru="Длится, мс", en="Duration, ms"),
         "blocked-by": text(ru="Мешают сеансы", en="Blocked by"),
     }
     _table(steward.call("lock_list", {"name": name}), columns, as_json=as_json)

@@ -1,0 +1,128 @@
+"""Scheduled jobs of the cluster's infobases, run by whichever worker gets to them; and the jobs every base of a server has."""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+import socket
+import threading
+import uuid
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+
+from engine_server.application import infobases
+from engine_server.application.bases import OpenBase
+from engine_server.application.infobases import InfobaseRecord
+from engine_server.application.state import Worker
+from infobase.backups.keys import make_key
+from infobase.errors import InfobaseError
+from infobase.infobase import system_session
+from infobase.job_runner import JobRunner
+from infobase.jobs import Job, Jobs, utc_now
+from infobase.rights import Access
+from infobase.session import Session
+from infobase.storage import SessionInfo
+
+APPLICATION = "BackgroundJob"
+BACKUP_EVERY = 30 * 60
+KEEP = "48,30d:1d"
+"""The last day of half-hourly backups, and one a day for a month."""
+DAY = 24 * 60 * 60
+_log = logging.getLogger("infobase.server")
+
+
+@dataclass(eq=False)
+class _Runner:
+    """A runner's session is registered with the base for as long as the base is open here: its claims live as long."""
+
+    base: OpenBase
+    runner: JobRunner
+    resources: ExitStack = field(default_factory=ExitStack)
+
+
+class JobsLoop:
+    """One thread per worker. Which worker runs a job is decided in the base's own table, so any number of them may look."""
+
+    def __init__(self, worker: Worker) -> None:
+        self.worker = worker
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="infobase-jobs", daemon=True)
+        self._runners: dict[uuid.UUID, _Runner] = {}
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """A running job is finished first, within reason."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout=10)
+        for runner in self._runners.values():
+            runner.resources.close()
+
+    def _run(self) -> None:
+        while not self._stop.wait(self.worker.settings.jobs_seconds):
+            try:
+                self.cycle()
+            except InfobaseError as e:
+                _log.warning("jobs: %s", type(e).__name__)
+            except Exception:
+                _log.exception("jobs")
+
+    def cycle(self) -> None:
+        """Every base whose jobs are allowed, once."""
+        for record in infobases.everything(self.worker.cluster):
+            if self._stop.is_set():
+                return
+            if record.scheduled_jobs_deny or record.exclusive_by:
+                continue
+            try:
+                self._of(record)
+            except InfobaseError as e:
+                self._forget(record.id)
+                _log.warning("jobs of an infobase: %s", type(e).__name__)
+
+    def _of(self, record: InfobaseRecord) -> None:
+        with self.worker.bases.use(record, counts=False) as base:
+            known = self._runners.get(record.id)
+            if known is None or known.base is not base:
+                self._forget(record.id)
+                known = self._runners[record.id] = self._new(base)
+            for run in known.runner.run_due():
+                self.worker.metrics.jobs.labels(run.outcome).inc()
+
+    def _new(self, base: OpenBase) -> _Runner:
+        now = dt.datetime.now(dt.UTC).replace(tzinfo=None, microsecond=0)
+        asked = SessionInfo(uuid.uuid4(), 0, "", APPLICATION, socket.gethostname(), 0, now)
+        stack = ExitStack()
+        info = stack.enter_context(base.engine.open_session(asked, permission_code="", limit=0))
+        kernel = base.base.kernel
+        session = Session(kernel, Access.full(kernel.configuration), info)
+        return _Runner(base, JobRunner(base.base, session), stack)
+
+    def _forget(self, infobase: uuid.UUID) -> None:
+        old = self._runners.pop(infobase, None)
+        if old is not None:
+            old.resources.close()
+
+
+def add_standard_jobs(worker: Worker, record: InfobaseRecord) -> None:
+    """What a base of a server has from its first day: encrypted backups every 30 minutes, and a log that does not grow for ever. Jobs that are
+    there already stay as they are. The key lies in the server's folder, outside the base and its backups."""
+    home = worker.home.folder
+    key = home / "keys" / f"{record.name}.key"
+    if not key.exists():
+        key.parent.mkdir(mode=0o700, exist_ok=True)
+        make_key(key)
+    backup = {"folder": str(home / "backups" / record.name), "keep": KEEP, "key_file": str(key), "plain": False}
+    with worker.bases.use(record) as base:
+        session, jobs = system_session(base.base.kernel), Jobs(base.base.kernel)
+        with session.transaction() as tx:
+            jobs.ensure(tx)
+            there = {j.name for j in jobs.all(tx)}
+            for job in (
+                Job("backup", "backup", backup, BACKUP_EVERY),
+                Job("log_trim", "log_trim", {"older_than": "90d"}, DAY),
+            ):
+                if job.name not in there:
+                    jobs.put(tx, job, utc_now())
