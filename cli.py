@@ -33,6 +33,7 @@ from infobase.commands.interface import Option, group
 from infobase.i18n import Bilingual
 from templates_store.commands.create import create
 from templates_store.commands.template import template
+from templates_store.commands.wizard import wizard
 
 root = group(
     "infobase",
@@ -47,6 +48,7 @@ CONN is a connection string (File="DIR"; or DBMS=PostgreSQL;DBSrvr=..;DB=..;), a
 COMMANDS: tuple[click.Command, ...] = (
     demo,
     create,
+    wizard,
     bases.drop,
     listing.listing,
     bases.info,
