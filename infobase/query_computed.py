@@ -32,8 +32,9 @@ if TYPE_CHECKING:
 
 Shape = tuple[Any, ...]
 FLOAT = -1
-MAX_DEPTH = 20
-"""Nesting of calls; SQLite's parser takes 100 of everything."""
+MAX_DEPTH = 12
+"""Nesting of calls, heavy ones counted as several: as much as SQLite's parser is sure to take."""
+_HEAVY = {"upper": 4, "lower": 4, "round": 2, "divide": 2, "day_of_week": 2, "quarter": 2}
 MAX_SCALE = 12
 """Decimals of an exact product; beyond that it is computed in floating point."""
 COMPARISONS = ("=", "!=", "<", "<=", ">", ">=")
@@ -128,7 +129,8 @@ class ComputedShaper:
         least = len(kinds) - _OPTIONAL.get(function, 0)
         if not least <= len(arguments) <= len(kinds):
             raise invalid(f"{function}: неверное число аргументов", f"{function}: wrong number of arguments")
-        made = tuple(self._expression(a, depth + 1) for a in arguments)
+        deeper = depth + _weight(function)
+        made = tuple(self._expression(a, deeper) for a in arguments)
         for given, wanted in zip(made, kinds, strict=False):
             if kind_of(given) != wanted:
                 raise invalid(
@@ -136,6 +138,14 @@ class ComputedShaper:
                     f"{function}: takes {wanted}, not {kind_of(given)}",
                 )
         return ("call", function, made, result, _scale(function, made))
+
+
+def _weight(function: str) -> int:
+    """Levels a call counts for. Months repeat their argument in SQL, so few of them go inside each other."""
+    unit = function.partition("_")[2]
+    if function.startswith(("add_", "difference_")) and unit in ("month", "quarter", "year"):
+        return 4
+    return _HEAVY.get(function, 1)
 
 
 def _constant(value: object) -> tuple[str, int, object]:

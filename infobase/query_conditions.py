@@ -11,7 +11,7 @@ from sqlalchemy.dialects import postgresql
 
 from infobase.kernel import Kernel
 from infobase.metadata.types import CompositeType, EnumType, EnumValue, Ref, simple_types
-from infobase.query_computed_sql import ComputedSql
+from infobase.query_computed_sql import ComputedSql, Spliced
 from infobase.query_fields import FieldPath, FieldSql, Joiner, Limit, Sql, literal, sql_table
 from infobase.query_patterns import (
     FOLD,
@@ -41,6 +41,10 @@ _ARRAYS: dict[str, Any] = {
     "bool": sa.Boolean(),
     "int": sa.BigInteger(),
 }
+
+
+CHAIN = 100
+"""Parts of one AND or OR written side by side."""
 
 
 class Parameters:
@@ -117,9 +121,9 @@ class ConditionSql:
     def write(self, shape: Shape) -> Sql:
         match shape:
             case ("and", parts):
-                return sa.and_(*map(self.write, parts)) if parts else self._constant(True)
+                return _joined(sa.and_, self._parts(parts)) if parts else self._constant(True)
             case ("or", parts):
-                return sa.or_(*map(self.write, parts)) if parts else self._constant(False)
+                return _joined(sa.or_, self._parts(parts)) if parts else self._constant(False)
             case ("not", part):
                 return sa.not_(self.write(part))
             case ("platform", part):
@@ -130,6 +134,10 @@ class ConditionSql:
                 return self._rows(source, part)
             case _:
                 return self._compare(shape)
+
+    def _parts(self, parts: Sequence[Shape]) -> list[Sql]:
+        """The deepest first: what stands left of an open bracket stays on the stack of SQLite's parser, which holds 100."""
+        return [self.write(p) for p in sorted(parts, key=_depth, reverse=True)]
 
     @staticmethod
     def _constant(value: bool) -> Sql:
@@ -252,6 +260,27 @@ class ConditionSql:
         """SQLite knows the case of Latin letters only; a pattern that lists both cases of each letter needs no help of it."""
         pattern = self.parameters.add(position, lambda v: f"{head}{''.join(map(glob_letter, v))}*")
         return cast(Sql, expression.op("GLOB", is_comparison=True)(pattern))
+
+
+def _depth(shape: Shape) -> int:
+    """Levels of AND, OR and NOT."""
+    match shape:
+        case ("and" | "or", parts):
+            return 1 + max(map(_depth, parts), default=0)
+        case ("not" | "platform", part):
+            return 1 + _depth(part)
+        case ("rows", _, part):
+            return 2 + _depth(part)
+        case _:
+            return 0
+
+
+def _joined(join: Callable[..., Sql], parts: Sequence[Sql]) -> Sql:
+    """AND or OR of any number of parts: a long chain is cut into groups, for to SQLite its length is depth."""
+    if len(parts) <= CHAIN:
+        return join(*parts)
+    groups = [Spliced("(", join(*parts[i : i + CHAIN]), ")") for i in range(0, len(parts), CHAIN)]
+    return _joined(join, groups)
 
 
 def _translated(expression: Sql) -> Sql:

@@ -65,8 +65,8 @@ FUNCTIONS = (
 `add_month` keeps to the last day of a shorter month; differences count the boundaries crossed, as 1C's РАЗНОСТЬДАТ; division by zero
 makes the comparison false."""
 
-MAX_DEPTH = 100
-"""Nesting of a condition."""
+MAX_DEPTH = 40
+"""Nesting of a condition: as much as SQLite's parser is sure to take."""
 MAX_NODES = 10_000
 """Comparisons in one condition."""
 MAX_LIST = 10_000

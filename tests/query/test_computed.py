@@ -17,6 +17,7 @@ from infobase.errors import QueryInvalid
 from infobase.metadata.types import Value
 from infobase.query_json import from_json, to_json
 from infobase.query_model import (
+    And,
     AnyRow,
     Call,
     Compare,
@@ -25,6 +26,7 @@ from infobase.query_model import (
     Expression,
     FieldValue,
     Not,
+    Or,
     OrderItem,
     Query,
     SelectItem,
@@ -256,6 +258,14 @@ def test_what_does_not_fit_is_refused(filled: Stores, where: Condition) -> None:
     for store in filled:
         with pytest.raises(QueryInvalid):
             store.ask(Query(CUSTOMERS, where=where))
+
+
+@pytest.mark.parametrize("join", [And, Or])
+def test_wide_conditions(filled: Stores, join: type[And] | type[Or]) -> None:
+    parts = tuple(Compare("Credit", "<", Decimal(-(10**6) - i)) for i in range(5000))
+    low = {r["Ref"] for r in customers(filled) if r["Credit"] < -(10**6)}
+    found = {r["Ref"] for r in asked(filled, CUSTOMERS, join(parts), "Ref")}
+    assert found <= low and (join is And or found == low)
 
 
 def test_deep_expressions_are_refused(filled: Stores) -> None:
