@@ -51,6 +51,7 @@ class _Merge:
         self._suffix: dict[str, int] = defaultdict(lambda: 1)
         self._tree_order: dict[str, float] = defaultdict(float)
         self._list_order = 0.0
+        self._listed: list[tuple[float, Section]] = []
         for s in ours.sections:
             self._note_order(s)
 
@@ -133,10 +134,16 @@ class _Merge:
         self._tree_order[folder.casefold()] += ORDER_STEP
         made.set("OrderInTree", number(self._tree_order[folder.casefold()]))
         if not made.is_group:
-            self._list_order += ORDER_STEP
-            made.set("OrderInList", number(self._list_order))
+            self._listed.append((theirs.order("OrderInList"), made))
         self.ours.sections.append(made)
         return made
+
+    def finish(self) -> MergeReport:
+        """Put what was added into the flat order too, as it stood in their list, behind ours."""
+        for _, made in sorted(self._listed, key=lambda pair: pair[0]):
+            self._list_order += ORDER_STEP
+            made.set("OrderInList", number(self._list_order))
+        return self.report
 
     def _moved(self, path: str) -> str:
         return clean_path(f"{self.into}/{path}")
@@ -148,7 +155,7 @@ def merge(ours: BaseList, theirs: BaseList, *, into: str = ROOT, update: bool = 
     made = _Merge(ours, into, update)
     for node in theirs.tree():
         made.take(node.section)
-    return made.report
+    return made.finish()
 
 
 def selection(bases: BaseList, place: Path, entries: Iterable[Section] = (), group: str = "") -> BaseList:

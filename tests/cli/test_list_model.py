@@ -273,6 +273,18 @@ def test_ten_thousand_entries_take_no_quadratic_work(tmp_path: Path) -> None:
     assert len(list_file.read(place).bases) == 10_001
 
 
+def test_merging_keeps_both_orders() -> None:
+    theirs = BaseList(PLACE)
+    for name, group in (("a", "/Y"), ("b", "/X"), ("c", "/Y")):
+        theirs.add(name, folder(f"/{name}"), group)
+    ours = BaseList(PLACE)
+    ours.add("own", folder("/own"))
+    merge(ours, theirs)
+    assert [n.section.name for n in ours.tree()] == ["own", "Y", "a", "c", "X", "b"]
+    flat = sorted(ours.bases, key=lambda s: s.order("OrderInList"))
+    assert [s.name for s in flat] == ["own", "a", "b", "c"]
+
+
 # --- writing beside others ---
 
 
