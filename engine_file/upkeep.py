@@ -75,10 +75,21 @@ def copy_store(source: Path, target: Path, progress: Callable[[int, int], None] 
                 original.backup(copy, pages=_STEP_PAGES, progress=step, sleep=0)
             original.rollback()
     except sqlite3.Error as problem:
-        raise translate(problem, source) or problem from problem
+        raise _copy_problem(problem, source, target) from problem
     finally:
         with open_mutex:
             note_closed(source)
+
+
+def _copy_problem(problem: sqlite3.Error, source: Path, target: Path) -> Exception:
+    """The source is only read: what failed in writing is the target's, and says nothing against the base."""
+    name = getattr(problem, "sqlite_errorname", "")
+    if "READ" in name or name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_BUSY")):
+        return translate(problem, source) or problem
+    found = translate(problem, target)
+    if isinstance(found, StorageFailure):
+        return EngineUnavailable(place=target, detail=str(problem))
+    return found or problem
 
 
 def compact(store: Store) -> None:

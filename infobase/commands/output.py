@@ -90,7 +90,7 @@ def print_json(value: object) -> None:
 def plain(value: object) -> object:
     """The JSON form of anything commands print."""
     match value:
-        case None | bool() | int() | str():
+        case None | bool() | int() | float() | str():
             return value
         case Decimal():
             return f"{value:f}"
