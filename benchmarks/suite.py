@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psycopg
 
+from benchmarks.backups import backup
 from benchmarks.contention import contention
 from benchmarks.environment import environment
 from benchmarks.harness import Bench, Figure, cluster
@@ -24,6 +25,7 @@ SCENARIOS: dict[str, tuple[Callable[[Bench, str], list[Figure]], tuple[str, ...]
     "balance": (balance, ENGINES),
     "contention": (contention, ("file",)),
     "dump": (dump, ENGINES),
+    "backup": (backup, ENGINES),
 }
 """What is measured and on which engines: a scenario is written once and gets its engine by name."""
 

@@ -73,7 +73,8 @@ def _value(
             return b""
 
 
-def _fill(engine: StorageEngine, rows: int) -> None:
+def fill(engine: StorageEngine, rows: int) -> None:
+    """A CRM base with so many rows in its BIG tables; the engine is closed."""
     base = create(engine, read_folder(CRM), name="volume")
     kernel = base.kernel
     by_name = {t.name: t for t in kernel.layout.tables}
@@ -118,7 +119,7 @@ def _restore_child(connection: str, source: str) -> Run:
 def dump(bench: Bench, kind: str) -> list[Figure]:
     """A base of `rows` rows: dump and restore, beside what the store's own means do with the same tables."""
     engine = bench.engine(kind, "volume")
-    _fill(engine, bench.rows)
+    fill(engine, bench.rows)
     raw: RawCopy | RawFile = RawCopy(bench, engine) if kind == "server" else RawFile(bench, engine)
     target = bench.folder / f"{kind}.dt"
     made = _dumps(bench, kind, raw, target) + _restores(bench, kind, raw, target)
