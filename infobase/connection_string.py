@@ -66,7 +66,7 @@ class ConnectionString:
     @property
     def file(self) -> Path:
         """The base's folder (a path to the 1Cv8.1CD inside it is understood too)."""
-        folder = Path(self.get("File")).expanduser()
+        folder = _at_home(Path(self.get("File")))
         return folder.parent if folder.name.casefold() == _BASE_FILE else folder
 
     @property
@@ -103,6 +103,14 @@ class ConnectionString:
 
     def __repr__(self) -> str:
         return f"ConnectionString({str(self)!r})"
+
+
+def _at_home(path: Path) -> Path:
+    """With "~" resolved; a user nobody knows leaves it as it is."""
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        return path
 
 
 def masked(value: str) -> str:

@@ -195,7 +195,7 @@ def _absent(found: ConnectionString) -> bool:
     foreign = os.name != "nt" and (re.match(r"[A-Za-z]:|\\\\", written) is not None)
     try:
         return not foreign and not found.file.exists()
-    except OSError:
+    except (OSError, ValueError):
         return True
 
 

@@ -71,7 +71,7 @@ def _common_file(named_in: Path, value: str) -> Path:
 
 
 def _local(named_in: Path, value: str) -> Path:
-    return named_in.parent / Path(os.path.expandvars(value)).expanduser()
+    return named_in.parent / os.path.expanduser(os.path.expandvars(value))  # noqa: PTH111 - an unknown ~user stays as it is
 
 
 @dataclass(frozen=True, slots=True)

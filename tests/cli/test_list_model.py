@@ -390,3 +390,8 @@ def test_paths_of_groups_have_one_form(written: str) -> None:
     made = clean_path(written)
     assert made.startswith("/") and "//" not in made and clean_path(made) == made
     assert parse("/x").kind == "file"
+
+
+def test_a_home_nobody_has_is_only_a_name() -> None:
+    made = list_file.from_bytes(b'[a]\nConnect=File="~nobody-here";\n', PLACE)
+    assert "missing" in {f.code for f in lint(made)}
