@@ -20,6 +20,7 @@ from infobase.commands import (
     configuration,
     copying,
     documents,
+    inspecting,
     job_running,
     listing,
     log,
@@ -31,9 +32,11 @@ from infobase.commands import (
 )
 from infobase.commands.interface import Option, group
 from infobase.i18n import Bilingual
+from infobase.inspection.recognise import register as register_inspection
 from templates_store.commands.create import create
 from templates_store.commands.template import template
 from templates_store.commands.wizard import wizard
+from templates_store.inspection import inspect_manifest
 
 root = group(
     "infobase",
@@ -60,6 +63,7 @@ COMMANDS: tuple[click.Command, ...] = (
     copying.copy,
     copying.prepare,
     moving.replicate,
+    inspecting.inspect,
     backing_up.backup,
     job_running.jobs,
     checking.check,
@@ -78,6 +82,7 @@ COMMANDS: tuple[click.Command, ...] = (
 _PARTS = (administration, life)
 """Modules whose import adds their commands to the group `server`."""
 
+register_inspection(".mft", inspect_manifest)
 for _command in COMMANDS:
     root.add_command(_command)
 _version = click.version_option(

@@ -680,6 +680,26 @@ class LogUnreadable(InfobaseError):
     en = "Cannot read the event log {place}: {detail}. The file may be damaged or copied in part."
 
 
+class FileUnrecognised(InfobaseError):
+    exit_code = 97
+    ru = "{place}: неизвестный файл. Понятны: .1CD, .cf, .dt, .efd, .v8i, .mft, .lgd, .lgf, .lgp, .cdn."
+    en = "{place}: an unknown file. Known are .1CD, .cf, .dt, .efd, .v8i, .mft, .lgd, .lgf, .lgp, .cdn."
+
+
+class FileDamaged(InfobaseError):
+    exit_code = 98
+    ru = "{place} повреждён или неполон: {detail}. Возьмите файл заново из источника или из резервной копии."
+    en = "{place} is damaged or incomplete: {detail}. Take the file from its source again, or from a backup."
+
+
+class ReaderMissing(InfobaseError):
+    """An optional library is not installed."""
+
+    exit_code = 120
+    ru = "{place}: файлы настоящей 1С читает библиотека onec_dtools. Установите её: pip install 'infobase[onec]'."
+    en = "{place}: files of a real 1C are read by the library onec_dtools. Install it: pip install 'infobase[onec]'."
+
+
 class InternalError(InfobaseError):
     """A fault of the product itself; the command line turns every unexpected exception into it."""
 
