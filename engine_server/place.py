@@ -24,6 +24,7 @@ class ServerPlace:
 
     `cluster`: folder of an embedded cluster that is started on first use; host, port and user then come from it.
     `extra`: further libpq parameters (sslmode, target_session_attrs ...).
+    Several hosts, as libpq takes them: `host` "a,b", and their ports in `extra` under "port" ("5432,5433"); `port` is the first.
     """
 
     host: str
@@ -58,15 +59,25 @@ def from_url(url: str) -> ServerPlace:
     except ProgrammingError:
         detail = text(ru="адрес postgresql:// не разобран", en="cannot parse the postgresql:// address")
         raise ConnectionStringInvalid(value="postgresql://...", detail=detail) from None
-    port = found.pop("port", "") or str(DEFAULT_PORT)
+    host, port = found.pop("host", ""), found.pop("port", "") or str(DEFAULT_PORT)
+    first = _several(host, port, found)
     return ServerPlace(
-        host=found.pop("host", ""),
-        port=_port(port),
+        host=host,
+        port=first,
         database=_demand_database(found.pop("dbname", "")),
         user=found.pop("user", ""),
         password=found.pop("password", ""),
         extra=tuple(sorted(found.items())),
     )
+
+
+def _several(host: str, port: str, extra: dict[str, str]) -> int:
+    """The first port; several hosts or ports go to `extra` as they are, and then the one that takes writes is looked for."""
+    ports = [_port(p) for p in port.split(",")]
+    if "," in host or len(ports) > 1:
+        extra["port"] = ",".join(map(str, ports))
+        extra.setdefault("target_session_attrs", "read-write")
+    return ports[0]
 
 
 def place_of(fields: Mapping[str, str]) -> ServerPlace:
@@ -82,27 +93,29 @@ def place_of(fields: Mapping[str, str]) -> ServerPlace:
         detail = text(ru="поддерживается только DBMS=PostgreSQL", en="only DBMS=PostgreSQL is supported")
         raise ConnectionStringInvalid(value=f"DBMS={dbms}", detail=detail)
     database = _demand_database(known.get("db", ""))
-    host, port = _split_server(known.get("dbsrvr", ""))
+    host, ports = _split_server(known.get("dbsrvr", ""))
+    extra: dict[str, str] = {}
+    port = _several(host, ports, extra)
     user, password = known.get("dbuid", ""), known.get("dbpwd", "")
     if _is_folder(host) and not list(Path(host).glob(".s.PGSQL.*")):
         return ServerPlace("", DEFAULT_PORT, database, user, password, cluster=Path(host).absolute())
-    return ServerPlace(host, port, database, user, password)
+    return ServerPlace(host, port, database, user, password, extra=tuple(sorted(extra.items())))
 
 
 def _is_folder(host: str) -> bool:
     return "/" in host or "\\" in host or host.startswith((".", "~"))
 
 
-def _split_server(server: str) -> tuple[str, int]:
-    """'host port=5433' or 'host:5433' or 'host' -> (host, port)."""
+def _split_server(server: str) -> tuple[str, str]:
+    """'host port=5433' or 'host:5433' or 'host' or 'a,b port=5432,5433' -> (hosts, ports)."""
     found = re.fullmatch(r"(?P<host>.*?)(?:[\s,]+port=(?P<port>\S+)|(?<!:):(?P<short>\d+))?\s*", server.strip())
     if found is None:
-        return server, DEFAULT_PORT
-    port = found["port"] or found["short"]
-    return str(Path(found["host"]).expanduser()) if found["host"].startswith("~") else found["host"], _port(port)
+        return server, str(DEFAULT_PORT)
+    port = found["port"] or found["short"] or str(DEFAULT_PORT)
+    return str(Path(found["host"]).expanduser()) if found["host"].startswith("~") else found["host"], port
 
 
-def _port(value: str | None) -> int:
+def _port(value: str) -> int:
     if not value:
         return DEFAULT_PORT
     if not value.isdecimal() or not 0 < int(value) < 65536:

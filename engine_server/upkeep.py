@@ -120,6 +120,8 @@ def _run(place: ServerPlace, program: str, *arguments: str) -> None:
     """The password travels in the environment, never in the arguments."""
     env = {k: v for k, v in os.environ.items() if not k.startswith("PG")}
     given = {"PGHOST": place.host, "PGPORT": str(place.port), "PGUSER": place.user, "PGPASSWORD": place.password}
+    more = dict(place.extra)
+    given |= {"PGPORT": more.get("port", str(place.port)), "PGTARGETSESSIONATTRS": more.get("target_session_attrs", "")}
     env |= {name: value for name, value in given.items() if value} | {"LC_ALL": "C"}
     done = subprocess.run([program, *arguments], env=env, capture_output=True, text=True, check=False)
     if done.returncode:

@@ -8,21 +8,58 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import cast
 
 from engine_server.application.cluster import ClusterDatabase
 from engine_server.application.infobases import InfobaseRecord
 from engine_server.application.settings import ServerSettings
 from engine_server.engine import ServerEngine
 from infobase import users
-from infobase.errors import InfobaseLockedExclusively
+from infobase.errors import InfobaseError, InfobaseLockedExclusively
 from infobase.infobase import Infobase, open_base
+from infobase.kernel import Kernel
+from infobase.metadata.model import Configuration
 from infobase.rights import Access
 from infobase.session import Session
 from infobase.storage import SessionInfo, StorageEngine
 from infobase.users import User
 
+REPLAY_SECONDS = 0.3
+"""How long a query waits for a standby to catch up with its user's last write; then the primary answers."""
+AWAY_SECONDS = 5.0
+"""How long a standby that did not answer is left alone."""
+_REPLAYED = "SELECT pg_is_in_recovery() AND (%s = '' OR pg_last_wal_replay_lsn() >= nullif(%s, '')::pg_lsn)"
 USER_SECONDS = 1.0
 """How long a worker trusts what it read of a user: a change made through another door is seen after so long."""
+
+
+class Standby:
+    """A replica of a base, for reading only. What it cannot do now, the primary does."""
+
+    def __init__(self, configuration: Configuration, engine: ServerEngine) -> None:
+        self.engine = engine
+        self.kernel = Kernel(configuration, cast(StorageEngine, engine))
+        self._away_until = 0.0
+
+    def has_replayed(self, since: str) -> bool:
+        """Whether a user who wrote at `since` would see his own writes; waits a moment for it. False while the replica is away."""
+        if time.monotonic() < self._away_until:
+            return False
+        deadline = time.monotonic() + REPLAY_SECONDS
+        try:
+            while not self._replayed(since):
+                if time.monotonic() > deadline:
+                    return False
+                time.sleep(0.005)
+        except InfobaseError:
+            self._away_until = time.monotonic() + AWAY_SECONDS
+            return False
+        return True
+
+    def _replayed(self, since: str) -> bool:
+        with self.engine.reading_connection() as conn:
+            row = conn.execute(_REPLAYED, [since, since]).fetchone()
+        return bool(row and row[0])
 
 
 @dataclass(eq=False)
@@ -32,7 +69,7 @@ class OpenBase:
     record: InfobaseRecord
     base: Infobase
     engine: ServerEngine
-    standby: ServerEngine | None = None
+    standby: Standby | None = None
     busy: int = 0
     used: float = field(default_factory=time.monotonic)
     _users: dict[str, tuple[float, User | None, str]] = field(default_factory=dict)
@@ -47,6 +84,12 @@ class OpenBase:
         self._users[name] = (time.monotonic(), found, stamp)
         return found, stamp
 
+    def reading_session(self, session: Session, since: str) -> Session:
+        """The same session for a query of its own snapshot: on the standby when there is one that has replayed `since`, else itself."""
+        if self.standby is None or not self.standby.has_replayed(since):
+            return session
+        return Session(self.standby.kernel, session.access, session.info, session.user_id)
+
     def forget_users(self) -> None:
         self._users.clear()
 
@@ -59,7 +102,7 @@ class OpenBase:
     def close(self) -> None:
         self.engine.close()
         if self.standby is not None:
-            self.standby.close()
+            self.standby.engine.close()
 
 
 class Bases:
@@ -128,7 +171,7 @@ class Bases:
         except BaseException:
             engine.close()
             raise
-        standby = self._engine(record, record.standby) if record.standby else None
+        standby = Standby(base.kernel.configuration, self._engine(record, record.standby)) if record.standby else None
         return OpenBase(record, base, engine, standby)
 
     def close_idle(self, exclusive: set[uuid.UUID]) -> None:

@@ -110,9 +110,19 @@ def _once(context: Context, kind: CallKind, args: Args, key: uuid.UUID) -> objec
             result = kind.handler(context, args)
             if kind.again is None and result is not None:
                 once.keep(session, key, result)
-            return result
+        if context.base.standby is not None:
+            note_position(context)
+        return result
     except once.Done as done:
         return done.result if kind.again is None else kind.again(context, args)
+
+
+def note_position(context: Context) -> None:
+    """After a commit: where the log is now, so that the standby answers this session with its own changes only."""
+    with context.base.engine.reading_connection() as conn:
+        row = conn.execute("SELECT pg_current_wal_insert_lsn()::text").fetchone()
+    assert row is not None
+    logins.note_write(context.cluster, context.server.id, str(row[0]))
 
 
 # --- objects ---
@@ -260,7 +270,10 @@ def query(context: Context, args: Args) -> object:
     """One page: with the query's own limit, or the server's; `more`: there are further rows, behind `after`."""
     wanted = query_json.from_json(args["query"])
     limit = min(wanted.limit or context.settings.page_rows, MAX_LIMIT)
-    rows, after = context.session.query_page(replace(wanted, limit=limit))
+    session = context.session
+    if session._tx is None:
+        session = context.base.reading_session(session, context.server.written)
+    rows, after = session.query_page(replace(wanted, limit=limit))
     made = values.rows_to_json(rows)
     made["after"] = None if after is None else [values.encode(v) for v in after]
     made["more"] = wanted.limit is None and len(rows) == limit

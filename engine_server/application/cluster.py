@@ -37,7 +37,7 @@ _SCHEMA = (
     application text NOT NULL, host text NOT NULL, address text NOT NULL, started timestamp NOT NULL DEFAULT now(),
     last_active timestamp NOT NULL DEFAULT now(), call text NOT NULL DEFAULT '', call_started timestamp,
     worker text NOT NULL DEFAULT '', backend int NOT NULL DEFAULT 0, interrupt text NOT NULL DEFAULT '',
-    permitted boolean NOT NULL DEFAULT false)""",
+    permitted boolean NOT NULL DEFAULT false, written text NOT NULL DEFAULT '')""",
     "CREATE TABLE IF NOT EXISTS cluster.ended (token_hash bytea PRIMARY KEY, reason text NOT NULL, at timestamp NOT NULL DEFAULT now())",
     "CREATE TABLE IF NOT EXISTS cluster.login_failures (key text NOT NULL, at timestamp NOT NULL DEFAULT now())",
     "CREATE INDEX IF NOT EXISTS login_failures_key ON cluster.login_failures (key, at)",

@@ -76,6 +76,11 @@ class LiveTransaction:
         self.open = False
         self.worker.metrics.transactions.dec()
         if commit:
+            context = self._context
+            assert context is not None
+            if self._write and context.base.standby is not None:
+                with context.session.transaction() as tx:
+                    tx.after_commit(lambda: calls.note_position(context))
             self._stack.close()
             return
         try:

@@ -62,6 +62,8 @@ class ServerSession:
     interrupt: str = ""
     permitted: bool = False
     """Entered with the permission code, so a denial of sessions does not end it."""
+    written: str = ""
+    """Position in PostgreSQL's log behind the session's last change, where a standby serves its queries."""
 
     def __str__(self) -> str:
         return f"{self.user_name or '-'} ({self.application}, {self.host}, #{self.number})"
@@ -69,7 +71,7 @@ class ServerSession:
 
 _COLUMNS = (
     "id, number, infobase, user_name, user_id, stamp, application, host, address, started, last_active, call, call_started, "
-    "worker, backend, interrupt, permitted"
+    "worker, backend, interrupt, permitted, written"
 )
 
 
@@ -195,6 +197,11 @@ def everyone(cluster: ClusterDatabase, infobase: uuid.UUID | None = None) -> lis
         ServerSession(*row)
         for row in cluster.rows(f"SELECT {_COLUMNS} FROM cluster.sessions {where} ORDER BY number", params)
     ]
+
+
+def note_write(cluster: ClusterDatabase, session: uuid.UUID, position: str) -> None:
+    """Remember how far a standby must have come for this session to see its own changes."""
+    cluster.run("UPDATE cluster.sessions SET written = %s WHERE id = %s", [position, session])
 
 
 def interrupt(cluster: ClusterDatabase, session: uuid.UUID, reason: str) -> int:
