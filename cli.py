@@ -10,7 +10,7 @@ import infobase
 from benchmarks.commands import bench
 from classifiers.commands import classifier
 from crm.commands import demo
-from engine_server.application.commands import administration, life
+from engine_server.application.commands import administration, life, tune
 from engine_server.application.commands.common import server
 from engine_server.odata import commands as odata_commands
 from infobase.commands import (
@@ -79,7 +79,7 @@ COMMANDS: tuple[click.Command, ...] = (
     template,
     server,
 )
-_PARTS = (administration, life)
+_PARTS = (administration, life, tune)
 """Modules whose import adds their commands to the group `server`."""
 
 register_inspection(".mft", inspect_manifest)

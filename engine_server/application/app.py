@@ -35,7 +35,8 @@ def create(worker: Worker) -> Starlette:
         loop = Loop(worker)
         loop.start()
         jobs = JobsLoop(worker)
-        jobs.start()
+        if not worker.settings.pooled:  # a runner's session is a lock of its connection, which a pooler would share
+            jobs.start()
         try:
             yield
         finally:

@@ -49,8 +49,12 @@ class Node:
             os.chown(self.folder, self.account.uid, self.account.gid)
 
     def start(self) -> None:
-        options = " ".join(f"-c {k}='{v}'" for k, v in {**SETTINGS, "unix_socket_directories": str(self.folder)}.items())
-        self.run("pg_ctl", "-D", str(self.data), "-l", str(self.folder / "log"), "-o", options, "-w", "-t", "60", "start")
+        options = " ".join(
+            f"-c {k}='{v}'" for k, v in {**SETTINGS, "unix_socket_directories": str(self.folder)}.items()
+        )
+        self.run(
+            "pg_ctl", "-D", str(self.data), "-l", str(self.folder / "log"), "-o", options, "-w", "-t", "60", "start"
+        )
 
     def stop(self) -> None:
         self.account.run([self.binaries.program("pg_ctl"), "-D", str(self.data), "-m", "immediate", "-w", "stop"])

@@ -61,7 +61,9 @@ def test_queries_from_the_standby_show_ones_own_writes(pair: Pair, tmp_path: Pat
                 item.write()
             assert session.catalogs.Goods.find_by_description("В транзакции") == item.ref
         with pair.standby.connect() as conn:
-            row = conn.execute("SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = 'shop'").fetchone()
+            row = conn.execute(
+                "SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = 'shop'"
+            ).fetchone()
         assert row is not None and row[0] > 30, "the standby answered"
     finally:
         server.stop()
@@ -78,7 +80,7 @@ def test_a_fail_over_under_load_loses_and_doubles_nothing(pair: Pair, tmp_path: 
     def work(thread: int) -> None:
         with connect(f'Srvr="127.0.0.1:{server.port}";Ref="shop"') as session:
             goods = session.catalogs.Goods.find_by_description("Стол")
-            for n in range(100_000):
+            for _ in range(100_000):
                 if stop.is_set():
                     return
                 made = session.documents.Receipt.new()

@@ -10,13 +10,15 @@ from pathlib import Path
 
 import click
 
-from engine_server.application import administrators, cluster, demo, process, vault
+from engine_server.application import administrators, cluster, demo, process, tuning, vault
 from engine_server.application import settings as server_settings
 from engine_server.application.cluster import ClusterDatabase
 from engine_server.application.commands.common import DEFAULT_ADMINISTRATOR, data_option, folder_of, home_of, server
 from engine_server.application.settings import FILE, ServerHome, ServerSettings
-from engine_server.application.state import cluster_place, embedded
+from engine_server.application.state import cluster_place
+from engine_server.application.state import embedded as embedded_cluster
 from engine_server.place import ServerPlace, place_of
+from engine_server.pool import connect
 from engine_server.remote.door import CLUSTER_PASSWORD
 from infobase.commands.access import ask_password, can_ask, secret_in
 from infobase.commands.interface import command_in, json_option, option
@@ -121,7 +123,7 @@ def make(
         placed = place if place.database != "postgres" else place.at(settings.cluster_database)
         write_atomically(folder / "cluster.dsn", key.seal_place(placed))
         (folder / "cluster.dsn").chmod(0o600)
-    started = embedded(home) if settings.embedded else None
+    started = embedded_cluster(home) if settings.embedded else None
     try:
         where = cluster_place(home, key, started)
         cluster.create_database(where, settings.name)
@@ -196,6 +198,7 @@ def start(
     if settings != home.settings:
         write_atomically(home.folder / FILE, server_settings.to_toml(settings).encode())
         home = ServerHome(home.folder, settings)
+    _check(home)
     if with_demo:
         _add_demo(home)
     if not background:
@@ -205,6 +208,24 @@ def start(
     pid = process.start_in_background(home)
     _tell_where(home)
     say(text(ru=f"Сервер работает, процесс {pid}", en=f"The server runs, pid {pid}"))
+
+
+def _check(home: ServerHome) -> None:
+    """PostgreSQL's version, settings and rights: faults stop the start, remarks are told."""
+    if process.is_held(home):
+        return
+    key = vault.load(home.folder)
+    started = embedded_cluster(home) if home.settings.embedded else None
+    try:
+        place = cluster_place(home, key, started)
+        with connect(place, application="infobase-cluster", prepare=False) as conn:
+            findings = tuning.examine(conn, home.settings, home.settings.name)
+    finally:
+        if started is not None:
+            started.stop()
+    for finding in findings:
+        remark(f"  {finding.message}")
+    tuning.demand(findings)
 
 
 def _home(folder: Path, *, embedded: bool) -> ServerHome:
