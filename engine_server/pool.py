@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import select
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -71,7 +72,9 @@ def _is_missing(place: ServerPlace) -> bool:
 
 
 class Pool:
-    """At most `size` connections at once. `greet`: called with every new one before it is used, and may refuse it."""
+    """At most `size` connections at once, and a second one for each thread that holds one already (numbers are taken in a transaction of
+    their own): it never waits, or the holders would wait for each other. `greet`: called with every new one before it is used, and may
+    refuse it."""
 
     def __init__(
         self,
@@ -86,6 +89,7 @@ class Pool:
         self.place, self._application, self._options, self._prepare = place, application, options, prepare
         self._greet = greet
         self._room = threading.BoundedSemaphore(size)
+        self._holders: Counter[int] = Counter()
         self._mutex = threading.Lock()
         self._idle: list[Connection] = []
         self._generation = 0
@@ -93,9 +97,12 @@ class Pool:
     @contextmanager
     def connection(self, timeout: float) -> Iterator[Connection]:
         """EngineUnavailable when no connection gets free in time, or the server is away."""
-        if not self._room.acquire(timeout=max(timeout, 0.001)):
+        thread = threading.get_ident()
+        held = self._holders[thread]
+        if not held and not self._room.acquire(timeout=max(timeout, 0.001)):
             detail = text(ru="все соединения с сервером заняты", en="all connections to the server are in use")
             raise EngineUnavailable(place=self.place, detail=detail)
+        self._count(thread, 1)
         conn: Connection | None = None
         try:
             generation = self._generation
@@ -109,7 +116,16 @@ class Pool:
         finally:
             if conn is not None:
                 conn.close()
-            self._room.release()
+            self._count(thread, -1)
+            if not held:
+                self._room.release()
+
+    def _count(self, thread: int, change: int) -> None:
+        """A connection may be given back by another thread than took it (a reply sent in parts)."""
+        with self._mutex:
+            self._holders[thread] += change
+            if not self._holders[thread]:
+                del self._holders[thread]
 
     def _take(self) -> Connection:
         while True:
