@@ -60,7 +60,7 @@ class BaseFolder:
 
     @classmethod
     def at(cls, folder: str | Path) -> BaseFolder:
-        return cls(Path(os.path.realpath(Path(folder).expanduser())))
+        return cls(Path(os.path.realpath(os.path.expanduser(folder))))  # noqa: PTH111 - an unknown ~user stays as it is
 
     @cached_property
     def base(self) -> Path:

@@ -194,7 +194,8 @@ def findings(store: Store, traits: Traits, log_trouble: str) -> list[Finding]:
 
 
 def measure(folder: BaseFolder, base: Path, journal: Journal) -> StoreStats:
-    files = [base, base.with_name(base.name + "-wal"), folder.log, folder.log.with_name(folder.log.name + "-wal")]
+    companions = [base.with_name(base.name + tail) for tail in ("-wal", "-journal")]
+    files = [base, *companions, folder.log, folder.log.with_name(folder.log.name + "-wal")]
     sizes = {p.name: p.stat().st_size for p in files if p.exists()}
     details = {name: str(size) for name, size in sizes.items()}
     details |= {"journal": journal, "sqlite": sqlite3.sqlite_version}

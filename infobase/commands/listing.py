@@ -19,6 +19,7 @@ from infobase.i18n import text
 from infobase.list_lint import lint, mend
 from infobase.list_merge import merge, selection
 from infobase.list_model import ROOT, BaseList, Section, clean_path
+from infobase.storage import StorageEngine
 
 listing = group("list", ru="Список информационных баз (ibases.v8i)", en="The list of infobases (ibases.v8i)")
 
@@ -170,12 +171,28 @@ def look_at_base(where: ConnectionString) -> None:
         if not engine.exists():
             ru = f"Базы в папке {engine.place} ещё нет."
             remark(text(ru=ru, en=f"There is no base in {engine.place} yet."))
+        elif (journal := _journal_left(engine)) and not engine.sessions():
+            ru = (
+                f"Рядом с базой лежит непустой журнал {journal}, а базу никто не открывал. Если 1Cv8.1CD скопирован сюда вручную, "
+                "журнал остался от другой базы: уберите его до первого открытия, иначе он испортит копию."
+            )
+            en = (
+                f"A journal that is not empty, {journal}, lies beside the base, which nobody has open. If 1Cv8.1CD was copied here by hand, "
+                "the journal is another base's: remove it before the first opening, or it will spoil the copy."
+            )
+            remark(text(ru=ru, en=en))
     except GenuineFile as e:
         remark(e)
     except InfobaseError as e:
         remark(text(ru=f"Внимание: {e}", en=f"Attention: {e}"))
     finally:
         engine.close()
+
+
+def _journal_left(engine: StorageEngine) -> str:
+    """The name of a journal beside the base's file that holds something; "" when there is none."""
+    journals = ("1Cv8.1CD-wal", "1Cv8.1CD-journal")
+    return next((name for name, size in engine.size().details.items() if name in journals and size != "0"), "")
 
 
 @command_in(

@@ -99,6 +99,16 @@ def test_a_hand_copied_base_is_added_by_its_head_alone(program: Program, tmp_pat
     assert "Copied" in program("list", "show")[1]
 
 
+def test_a_journal_of_another_base_is_told_of(program: Program, tmp_path: Path) -> None:
+    assert program("create", tmp_path / "a", "--template", SHOP)[0] == 0
+    wal = tmp_path / "a" / "1Cv8.1CD-wal"
+    wal.write_bytes(b"left behind")
+    code, _, err = program("list", "add", "Copied", tmp_path / "a")
+    assert code == 0 and "1Cv8.1CD-wal" in err
+    wal.unlink()
+    assert program("list", "add", "Clean", tmp_path / "a")[2] == ""
+
+
 def test_what_is_wrong_with_a_base_is_said_when_it_is_added(program: Program, tmp_path: Path) -> None:
     (tmp_path / "genuine").mkdir()
     (tmp_path / "genuine" / "1Cv8.1CD").write_bytes(b"1CDBMSV8\x08\x03\x08\x00" + b"\0" * 5000)
