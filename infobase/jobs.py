@@ -16,7 +16,7 @@ import json
 import uuid
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from infobase.errors import JobInvalid
 from infobase.i18n import text
@@ -24,7 +24,11 @@ from infobase.kernel import Kernel, new_uuid
 from infobase.metadata.types import EMPTY_DATE, EMPTY_UUID
 from infobase.schema.ddl import create_statements
 from infobase.schema.layout import JOB_TABLES, SYSTEM_TABLES
+from infobase.served import served
 from infobase.storage import LockKey, Row, Statement, Transaction
+
+if TYPE_CHECKING:
+    from infobase.session import Session
 
 MAX_NAME = 100
 LEAST_EVERY = 60
@@ -295,3 +299,36 @@ def _parameters(written: object) -> dict[str, object]:
     except ValueError:
         return {}
     return found if isinstance(found, dict) else {}
+
+
+# --- what an administrator does with them, from afar too ---
+
+
+@served("Administration")
+def jobs_of(session: Session) -> list[Job]:
+    """Every job, by name."""
+    with session.reading() as tx:
+        return Jobs(session.kernel).all(tx)
+
+
+@served("Administration")
+def history_of(session: Session, name: str = "", limit: int = 50) -> list[JobRun]:
+    """The latest runs first, of one job or of all."""
+    with session.reading() as tx:
+        return Jobs(session.kernel).history(tx, name, limit)
+
+
+@served("Administration")
+def switch_job(session: Session, name: str, enabled: bool) -> None:
+    """Enable a job (it runs at once) or disable it. JobInvalid."""
+    with session.transaction() as tx:
+        Jobs(session.kernel).enable(tx, name, enabled=enabled, now=utc_now())
+        tx.log([session.log_entry("_$Job$_.Scheduled", comment=f"{name}: enabled = {enabled}")])
+
+
+@served("Administration")
+def remove_job(session: Session, name: str) -> None:
+    """With its history. JobInvalid."""
+    with session.transaction() as tx:
+        Jobs(session.kernel).remove(tx, name)
+        tx.log([session.log_entry("_$Job$_.Scheduled", comment=f"{name}: removed")])

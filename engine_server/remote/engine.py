@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, NoReturn, cast
@@ -108,8 +108,11 @@ class RemoteEngine:
     def snapshot(self) -> NoReturn:
         self._refuse("Чтение таблиц базы", "Reading the tables")
 
-    def backup(self, target: Path) -> None:
-        self._refuse("Резервное копирование в папку клиента", "A backup into a client's folder")
+    def backup(self, target: Path, *, log: bool = True, progress: Callable[[int, int], None] | None = None) -> None:
+        self._refuse("Физическая копия", "A physical copy")
+
+    def compact(self) -> None:
+        self._refuse("Сжатие хранилища", "Compacting the store")
 
     def create(self) -> NoReturn:
         self._refuse("Создание хранилища", "Making a store")
@@ -131,6 +134,9 @@ class RemoteEventLog:
 
     def trim(self, before: dt.datetime) -> int:
         return int(self._door.answer("log_trim", {"before": values.encode(before)}))
+
+    def clear(self) -> None:
+        raise NotOverTheWire(what=text(ru="Очистка журнала регистрации", en="Clearing the event log"))
 
 
 class RemoteAdministration:

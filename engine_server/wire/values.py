@@ -25,6 +25,7 @@ from infobase.dump_format import DumpSummary
 from infobase.errors import RequestInvalid
 from infobase.i18n import Bilingual, text
 from infobase.infobase import InfobaseInfo
+from infobase.jobs import Job, JobRun
 from infobase.metadata import canonical
 from infobase.metadata.model import Configuration
 from infobase.metadata.types import EnumValue, Ref
@@ -42,6 +43,8 @@ CLASSES: dict[str, type[Any]] = {
         DumpSummary,
         Finding,
         InfobaseInfo,
+        Job,
+        JobRun,
         Kept,
         LockInfo,
         LogEntry,

@@ -14,7 +14,7 @@ from infobase.errors import JobsFailed
 from infobase.i18n import text
 from infobase.job_kinds import kind_of, registry
 from infobase.job_runner import JobRunner
-from infobase.jobs import Job, JobRun, Jobs, utc_now
+from infobase.jobs import Job, JobRun, Jobs, history_of, jobs_of, remove_job, switch_job, utc_now
 from infobase.standard_jobs import TrimParameters
 
 jobs = group("jobs", ru="Регламентные задания базы", en="Scheduled jobs of a base")
@@ -25,10 +25,9 @@ jobs = group("jobs", ru="Регламентные задания базы", en="
 @login_options
 @json_option
 def list_jobs(connection: str, login: Login, as_json: bool) -> None:
-    with opened(connection, login) as (base, session):
+    with opened(connection, login) as (_, session):
         demand_administrator(session)
-        with session.reading() as tx:
-            found = Jobs(base.kernel).all(tx)
+        found = jobs_of(session)
     if as_json:
         print_json(found)
         return
@@ -140,10 +139,9 @@ def _run_json(r: JobRun) -> dict[str, object]:
 @login_options
 @json_option
 def history(connection: str, name: str, limit: int, login: Login, as_json: bool) -> None:
-    with opened(connection, login) as (base, session):
+    with opened(connection, login) as (_, session):
         demand_administrator(session)
-        with session.reading() as tx:
-            found = Jobs(base.kernel).history(tx, name, limit)
+        found = history_of(session, name, limit)
     if as_json:
         print_json([_run_json(r) for r in found])
         return
@@ -170,11 +168,9 @@ def disable(connection: str, name: str, login: Login) -> None:
 
 
 def _switch(connection: str, name: str, login: Login, *, enabled: bool) -> None:
-    with opened(connection, login) as (base, session):
+    with opened(connection, login) as (_, session):
         demand_administrator(session)
-        with session.transaction() as tx:
-            Jobs(base.kernel).enable(tx, name, enabled=enabled, now=utc_now())
-            tx.log([session.log_entry("_$Job$_.Scheduled", comment=f"{name}: enabled = {enabled}")])
+        switch_job(session, name, enabled)
     say(
         text(
             ru=f"Задание «{name}»: {'включено' if enabled else 'отключено'}",
@@ -188,11 +184,9 @@ def _switch(connection: str, name: str, login: Login, *, enabled: bool) -> None:
 @click.argument("name", metavar="JOB")
 @login_options
 def remove(connection: str, name: str, login: Login) -> None:
-    with opened(connection, login) as (base, session):
+    with opened(connection, login) as (_, session):
         demand_administrator(session)
-        with session.transaction() as tx:
-            Jobs(base.kernel).remove(tx, name)
-            tx.log([session.log_entry("_$Job$_.Scheduled", comment=f"{name}: removed")])
+        remove_job(session, name)
     say(text(ru=f"Задание «{name}» удалено", en=f"Removed the job {name!r}"))
 
 
