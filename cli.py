@@ -14,6 +14,7 @@ from engine_server.application.commands import administration, life, tune
 from engine_server.application.commands.common import server
 from engine_server.odata import commands as odata_commands
 from infobase.commands import (
+    advising,
     backing_up,
     bases,
     checking,
@@ -63,6 +64,7 @@ COMMANDS: tuple[click.Command, ...] = (
     copying.copy,
     copying.prepare,
     moving.replicate,
+    advising.advise,
     inspecting.inspect,
     backing_up.backup,
     job_running.jobs,

@@ -24,6 +24,7 @@ from infobase.deletion import DeletionReport, delete_marked
 from infobase.errors import (
     AccessDenied,
     EngineUnavailable,
+    LockTimeout,
     ObjectNotFound,
     OperationForbidden,
     ReadOnlyTransaction,
@@ -58,6 +59,8 @@ from infobase.storage import LOCK_TIMEOUT, LockKey, LogEntry, SessionInfo, Trans
 from infobase.user_admin import Users
 
 Manager = TypeVar("Manager")
+LOCK_CONFLICT = "_$Transaction$_.Rollback"
+"""The event of a transaction that waited for a lock in vain."""
 STREAMED_AT_ONCE = 1000
 
 
@@ -127,6 +130,8 @@ class Session:
             for undo in reversed(self._undo):
                 undo()
             self._explain_loss(e)
+            if isinstance(e, LockTimeout):
+                self._log_conflict(e)
             raise
         finally:
             self._tx = None
@@ -191,6 +196,11 @@ class Session:
     def log(self, tx: Transaction, event: str, meta: MetadataObject | None, ref: Ref | None, presentation: str) -> None:
         """One event-log entry that shares the transaction's fate."""
         tx.log([self.log_entry(event, meta=meta, ref=ref, presentation=presentation, transaction="Committed")])
+
+    def _log_conflict(self, e: LockTimeout) -> None:
+        """Lock conflicts are counted when somebody asks whether the base would do better on a server."""
+        entry = self.log_entry(LOCK_CONFLICT, severity="Warning", comment=str(e), transaction="RolledBack")
+        self.kernel.engine.event_log().append([entry])
 
     def _log_denied(self, e: AccessDenied) -> None:
         entry = self.log_entry("_$Access$_.AccessDenied", severity="Error", comment=str(e))
