@@ -301,5 +301,6 @@ CALENDAR = ClassifierKind(
     write=into_register,
     fields=("Date", "Kind", "Holiday", "MovedFrom"),
     accumulates=True,
+    fresh_days=0,
     first_format_wins=True,
 )

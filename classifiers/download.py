@@ -13,11 +13,11 @@ import ssl
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
-from urllib.parse import unquote, urljoin, urlsplit
+from urllib.parse import SplitResult, unquote, urljoin, urlsplit
 
 from infobase.errors import DownloadRefused
 from infobase.i18n import Bilingual
@@ -42,24 +42,24 @@ class Limits:
 @contextmanager
 def downloaded(url: str, limits: Limits | None = None) -> Iterator[Path]:
     """The file at `url`, kept in a temporary folder for the block. DownloadRefused."""
+    wanted = _Download(url, limits or Limits())
     with tempfile.TemporaryDirectory(prefix="infobase-classifier-") as folder:
-        target = Path(folder) / name_of(url)
+        target = Path(folder) / wanted.name()
         with target.open("wb") as file:
-            _Download(url, limits or Limits()).into(file)
+            wanted.into(file)
         yield target
-
-
-def name_of(url: str) -> str:
-    """What to call the file: the last part of the address's path."""
-    last = unquote(urlsplit(url).path).replace("\\", "/").rstrip("/").rpartition("/")[2]
-    made = "".join(c if c.isalnum() or c in "._-" else "_" for c in last).strip(".")
-    return made[-100:] or "download"
 
 
 class _Download:
     def __init__(self, url: str, limits: Limits) -> None:
         self._url, self._limits = url, limits
         self._deadline = time.monotonic() + limits.seconds
+
+    def name(self) -> str:
+        """What to call the file: the last part of the address's path."""
+        last = unquote(self._parts(self._url).path).replace("\\", "/").rstrip("/").rpartition("/")[2]
+        made = "".join(c if c.isalnum() or c in "._-" else "_" for c in last).strip(".")
+        return made[-100:] or "download"
 
     def into(self, file: IO[bytes]) -> None:
         url = self._url
@@ -73,10 +73,11 @@ class _Download:
     def _fetch(self, url: str, file: IO[bytes]) -> str:
         """Read one address into the file; where it redirects to, "" when it does not."""
         connection, path = self._connection(url)
-        with closing(connection):
+        with ExitStack() as stack:
+            stack.callback(connection.close)
             try:
                 connection.request("GET", path, headers={"User-Agent": "infobase", "Accept-Encoding": "identity"})
-                answer = connection.getresponse()
+                answer = stack.enter_context(connection.getresponse())
                 if answer.status in (301, 302, 303, 307, 308):
                     return self._redirect(answer)
                 if answer.status != 200:
@@ -120,11 +121,8 @@ class _Download:
     # --- where to connect ---
 
     def _connection(self, url: str) -> tuple[http.client.HTTPConnection, str]:
-        try:
-            parts = urlsplit(url)
-            host, port = parts.hostname or "", parts.port
-        except ValueError as error:
-            raise self._refused(f"не адрес: {error}", f"no address: {error}") from error
+        parts = self._parts(url)
+        host, port = parts.hostname or "", parts.port
         if parts.scheme not in ("http", "https") or not host:
             raise self._refused("нужен адрес http:// или https://", "an http:// or https:// address is needed")
         if parts.username is not None or parts.password is not None:
@@ -134,6 +132,14 @@ class _Download:
         if parts.scheme == "https":
             return _PinnedHttps(host, address, port, self._left()), path
         return _Pinned(host, address, port, self._left()), path
+
+    def _parts(self, url: str) -> SplitResult:
+        try:
+            parts = urlsplit(url)
+            _ = parts.port  # parsed when it is asked for
+        except ValueError as error:
+            raise self._refused(f"не адрес: {error}", f"no address: {error}") from error
+        return parts
 
     def _address(self, host: str, port: int) -> str:
         try:

@@ -7,6 +7,7 @@ per 1000 km. They are told by their names, in the file or in its `additional-pac
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from decimal import ROUND_HALF_UP, Decimal
 
@@ -22,6 +23,7 @@ from infobase.metadata.types import Value
 
 NAME_LENGTH = 500
 PERCENT_WORDS = ("процент", "percent", "машин", "1000", "mileage", "пробег", "cost")
+TEXT_WORDS = ("note", "примечан", "group", "групп", "name", "наимен", "code", "код")
 RATE_WORDS = ("норма", "norm", "rate", "амортиз", "amort")
 _UNIT = Decimal("0.0001")
 
@@ -46,25 +48,35 @@ class EnaofFile(EnvelopeReader):
             "Closed": False,
         }
         rest: dict[str, list[str]] = {}
-        for name, written in ((n, v) for e in group.extras for n, v in e.values.items()):
-            field = self._field(name)
-            if field and written.strip():
-                number = self.number(name, written.strip().removesuffix("%"), group.code)
-                values[field] = number.quantize(_UNIT, ROUND_HALF_UP)
-            elif not field:
-                rest.setdefault(self.names.get(name, name), []).append(written)
+        for extra in group.extras:
+            for name, written in extra.values.items():
+                field = self._field(name, extra.name, written)
+                if field:
+                    number = self.number(name, written.strip().removesuffix("%"), group.code)
+                    values[field] = number.quantize(_UNIT, ROUND_HALF_UP)
+                else:
+                    rest.setdefault(self.names.get(name, name), []).append(written)
         if rest:
             values["Extra"] = json.dumps(rest, ensure_ascii=False, sort_keys=True)
         return Item(group.code, values, parent=group.parent)
 
-    def _field(self, name: str) -> str:
-        """Which of our numbers a property is, "" for none of them."""
-        said = f"{name} {self.names.get(name, '')}".casefold()
-        if "note" in said or "примечан" in said:
-            return ""
-        if any(word in said for word in PERCENT_WORDS):
-            return "PercentOfCost"
-        return "Rate" if any(word in said for word in RATE_WORDS) else ""
+    def _field(self, name: str, element: str, written: str) -> str:
+        """Which of our numbers a property is, "" for none of them. Its own name decides; a plain one ("value") has the meaning of its
+        element, if it is a number at all."""
+        own = _meaning(f"{name} {self.names.get(name, '')}")
+        if own or not written.strip():
+            return own if written.strip() else ""
+        looks = re.fullmatch(r"\s*\d+([.,]\d+)?\s*%?\s*", written) is not None
+        return _meaning(f"{element} {self.names.get(element, '')}") if looks else ""
+
+
+def _meaning(said: str) -> str:
+    said = said.casefold()
+    if any(word in said for word in TEXT_WORDS):
+        return ""
+    if any(word in said for word in PERCENT_WORDS):
+        return "PercentOfCost"
+    return "Rate" if any(word in said for word in RATE_WORDS) else ""
 
 
 def _is_enaof(member: Member) -> bool:

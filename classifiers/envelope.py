@@ -5,8 +5,8 @@
       <additional-packages> the types of the extra properties of this very classifier, as an XDTO package </additional-packages>
       <data item-count="12830"> nested <group code="100.00.00.00    " chk-digit="0"><desc>...</desc> extra properties <group>...
 
-`item-count` is for progress bars only: in the published file it is one more than there are groups. Every element of `data` with a `code` is a
-record, whatever its tag; other elements below it are its extra properties, kept as a bag under both their names (local name, and the
+`item-count` is for progress bars only: in the published file it is one more than there are groups. Every element of the envelope's own
+namespace with a `code` is a record, whatever its tag; other elements below it are its extra properties, kept as a bag under both their names (local name, and the
 property's Russian name in the package).
 """
 
@@ -60,6 +60,7 @@ class EnvelopeReader(Reading):
         self.declared = 0
         self.names: dict[str, str] = {}
         """Local name -> the property's Russian name, from additional-packages."""
+        self._own = ""
         self._legal: dict[str, str] = {}
         self._open: list[tuple[etree._Element, Group, bool]] = []
 
@@ -102,6 +103,7 @@ class EnvelopeReader(Reading):
             )
             raise refused(self.member.place, ru, en)
         self.type_id = step.attributes().get("classifier-type-id", "")
+        self._own = _namespace(step.element)
 
     def _head(self, step: Step) -> None:
         if step.name == "legal-ref":
@@ -122,7 +124,7 @@ class EnvelopeReader(Reading):
     def _step(self, step: Step) -> Iterator[Group]:
         if step.opened:
             code = step.attributes().get("code")
-            if code is not None:
+            if code is not None and _namespace(step.element) == self._own:
                 yield from self._finish_parent()
                 self._begin(step, code)
             return
@@ -172,6 +174,10 @@ class EnvelopeReader(Reading):
                 step.name, "свойство стоит после подчинённых групп", "a property after the groups below", group.code
             )
         group.extras.append(Extra(step.name, values))
+
+
+def _namespace(element: etree._Element) -> str:
+    return str(element.tag).rpartition("}")[0]
 
 
 def type_id_of(member: Member) -> str | None:

@@ -104,7 +104,7 @@ class ClassifierKind:
 
     `target`: the kind of metadata object it goes to, "Catalog" or "InformationRegister". `fields`, `initial`, `sections`: the fields it fills
     there; those the target lacks are left out. `closed_field`: set for items the file no longer names. `accumulates`: every file adds
-    its period (days of rates, years of a calendar) and says nothing of the others. `fresh_days`: how long a version holds good, 0 for ever.
+    its period (days of rates, years of a calendar) and says nothing of the others. `fresh_days`: how long a version holds good beyond its date, None: for ever.
     `builtin`: file in the product's own data, "" when there is none. `template_file`: how the vendor calls it in a template's folder.
     `member_bytes`: limit of one unpacked file. `first_format_wins`: its formats are published side by side with the same content, so
     that a source may hold several; otherwise that is an ambiguity."""
@@ -121,7 +121,7 @@ class ClassifierKind:
     sections: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     closed_field: str = "Closed"
     accumulates: bool = False
-    fresh_days: int = 0
+    fresh_days: int | None = None
     builtin: str = ""
     template_file: str = ""
     member_bytes: int = MAX_UNPACKED_BYTES

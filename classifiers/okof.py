@@ -42,7 +42,9 @@ class OkofFile(EnvelopeReader):
         seen: set[str] = set()
         for group in self.groups():
             if not self.type_id.casefold().strip("#").startswith(TYPE_IDS):
-                ru, en = f"это «{self.type_id}», а не ОКОФ", f"this is {self.type_id!r}, not OKOF"
+                given = shown(self.type_id)
+                ru = f"это «{given}», а не ОКОФ (или кодировка указана неверно)"
+                en = f"this is {given!r}, not OKOF (or a wrong code page is stated)"
                 raise self.wrong("classifier-type-id", ru, en)
             self.demand_new(seen, group.code, "code")
             yield self._item(group)

@@ -181,5 +181,5 @@ RATES = ClassifierKind(
     write=into_rates,
     fields=("Period", "Currency", "Rate", "Multiplicity"),
     accumulates=True,
-    fresh_days=1,
+    fresh_days=3,
 )

@@ -71,8 +71,10 @@ def _state(kind: ClassifierKind, version: ClassifierVersion | None, rows: int, d
         return "missing"
     if not rows:
         return "empty"
+    if kind.fresh_days is None:
+        return "loaded"
     held = dt.date.fromisoformat(version.version_date) + dt.timedelta(days=kind.fresh_days)
-    return "stale" if kind.fresh_days and held < day else "loaded"
+    return "stale" if held < day else "loaded"
 
 
 def _count(session: Session, target: str) -> int:

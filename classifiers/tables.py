@@ -56,7 +56,12 @@ def head_table(member: Member) -> list[list[str]]:
     head = member.head
     if not head or b"\0" in head or looks_like_xml(head):
         return []
+<<<<<<< HEAD
     lines = head_text(head).splitlines()
+=======
+    text = head_text(head)
+    lines = text.splitlines()
+>>>>>>> 6d4cf16 (Tests of every classifier: formats, faults, sources, both engines, dumps, commands; XML faults keep their place)
     whole = lines if len(head) < HEAD_BYTES else lines[:-1]
     return list(csv.reader(whole[:200], delimiter=delimiter_of(whole[:20])))
 
@@ -177,8 +182,6 @@ def _columns(element: etree._Element, names: Mapping[str, str]) -> dict[str, str
 
 def xml_has(member: Member, aliases: Aliases, required: Sequence[str]) -> bool:
     """Whether the beginning of an XML shows a record with these columns, for telling formats apart."""
-    from classifiers.recognise import head_text
-
     if not looks_like_xml(member.head):
         return False
     names = by_alias(aliases)

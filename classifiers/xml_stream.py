@@ -62,27 +62,48 @@ def xml_steps(reading: Reading, *, limit: int = 0) -> Iterator[Step]:
         remove_comments=True,
         remove_pis=True,
     )
-    depth, fed, begun = 0, 0, False
+    walk = _Walk(reading)
+    fed = 0
     with closing(member.chunks(limit)) as chunks:
         for chunk in chunks:
             fed += len(chunk)
-            _feed(reading, parser, chunk, begun)
-            for event, found in parser.read_events():
-                element = cast(etree._Element, found)
-                if not begun:
-                    _demand_no_doctype(reading, element)
-                    begun = True
-                if event == "start":
-                    if depth >= MAX_DEPTH:
-                        raise reading.wrong("", f"вложенность больше {MAX_DEPTH}", f"nesting deeper than {MAX_DEPTH}")
-                    yield Step(True, local(str(element.tag)), depth, element)
-                    depth += 1
-                else:
-                    depth -= 1
-                    yield Step(False, local(str(element.tag)), depth, element)
-            if not begun and fed > MAX_PROLOG_BYTES:
+            fault = _fed(parser, chunk)
+            yield from walk.steps(parser)
+            if fault is not None:
+                raise _broken(reading, fault, walk.begun) from fault
+            if not walk.begun and fed > MAX_PROLOG_BYTES:
                 raise refused(member.place, "нет ни одного элемента XML", "there is no XML element")
-    _close(reading, parser, begun)
+    fault = _closed(parser)
+    yield from walk.steps(parser)
+    if fault is not None and walk.begun:
+        raise _cut(reading, fault)
+    if fault is not None:
+        raise _broken(reading, fault, walk.begun) from fault
+
+
+class _Walk:
+    """From the parser's events to steps, with the depth."""
+
+    def __init__(self, reading: Reading) -> None:
+        self._reading = reading
+        self._depth = 0
+        self.begun = False
+
+    def steps(self, parser: etree.XMLPullParser) -> Iterator[Step]:
+        for event, found in parser.read_events():
+            element = cast(etree._Element, found)
+            if not self.begun:
+                _demand_no_doctype(self._reading, element)
+                self.begun = True
+            if event == "start":
+                if self._depth >= MAX_DEPTH:
+                    ru, en = f"вложенность больше {MAX_DEPTH}", f"nesting deeper than {MAX_DEPTH}"
+                    raise self._reading.wrong("", ru, en)
+                yield Step(True, local(str(element.tag)), self._depth, element)
+                self._depth += 1
+            else:
+                self._depth -= 1
+                yield Step(False, local(str(element.tag)), self._depth, element)
 
 
 def release(element: etree._Element) -> None:
@@ -118,25 +139,28 @@ def _doctype(reading: Reading) -> ClassifierInvalid:
     return refused(reading.member.place, ru, en)
 
 
-def _feed(reading: Reading, parser: etree.XMLPullParser, chunk: bytes, begun: bool) -> None:
+def _fed(parser: etree.XMLPullParser, chunk: bytes) -> Exception | None:
+    """The fault, kept until what stands before it has been read."""
     try:
         parser.feed(chunk)
     except (etree.XMLSyntaxError, LookupError, ValueError) as error:
-        raise _broken(reading, error, begun) from error
+        return error
+    return None
 
 
-def _close(reading: Reading, parser: etree.XMLPullParser, begun: bool) -> None:
+def _closed(parser: etree.XMLPullParser) -> Exception | None:
     try:
         parser.close()
     except (etree.XMLSyntaxError, LookupError, ValueError) as error:
-        if not begun:
-            raise _broken(reading, error, begun) from error
-        line, column = _position(error)
-        ru = f"файл обрывается (строка {line}, символ {column}, после записи {reading.records}); возьмите его заново"
-        en = f"the file is cut short (line {line}, column {column}, after record {reading.records}); get it again"
-        raise refused(reading.member.place, ru, en) from error
-    if not begun:
-        raise refused(reading.member.place, "нет ни одного элемента XML", "there is no XML element")
+        return error
+    return None
+
+
+def _cut(reading: Reading, error: Exception) -> ClassifierInvalid:
+    line, column = _position(error)
+    ru = f"файл обрывается (строка {line}, символ {column}, после записи {reading.records}); возьмите его заново"
+    en = f"the file is cut short (line {line}, column {column}, after record {reading.records}); get it again"
+    return refused(reading.member.place, ru, en)
 
 
 def _broken(reading: Reading, error: Exception, begun: bool) -> ClassifierInvalid:

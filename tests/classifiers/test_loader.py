@@ -17,7 +17,7 @@ from infobase.query_model import Query, SelectItem
 from infobase.session import Session
 from tests.crm_bases import create_crm, open_crm
 
-REAL = Path(__file__).resolve().parents[2] / "shared" / "data" / "classifiers" / "banks"
+REAL = Path(__file__).resolve().parents[3] / "shared" / "data" / "classifiers" / "banks"
 DAY = dt.date(2026, 1, 12)
 
 

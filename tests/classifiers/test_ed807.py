@@ -22,7 +22,7 @@ from classifiers.recognise import find_format
 from classifiers.sample import ed807_xml, sample_banks, write_small_ed807
 from infobase.errors import ClassifierAmbiguous, ClassifierInvalid, ClassifierUnknown
 
-REAL = Path(__file__).resolve().parents[2] / "shared" / "data" / "classifiers" / "banks"
+REAL = Path(__file__).resolve().parents[3] / "shared" / "data" / "classifiers" / "banks"
 DAY = dt.date(2026, 1, 12)
 TEXT = ed807_xml(sample_banks(12, 1), DAY)
 
