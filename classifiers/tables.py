@@ -56,12 +56,7 @@ def head_table(member: Member) -> list[list[str]]:
     head = member.head
     if not head or b"\0" in head or looks_like_xml(head):
         return []
-<<<<<<< HEAD
     lines = head_text(head).splitlines()
-=======
-    text = head_text(head)
-    lines = text.splitlines()
->>>>>>> 6d4cf16 (Tests of every classifier: formats, faults, sources, both engines, dumps, commands; XML faults keep their place)
     whole = lines if len(head) < HEAD_BYTES else lines[:-1]
     return list(csv.reader(whole[:200], delimiter=delimiter_of(whole[:20])))
 
