@@ -8,10 +8,12 @@ import sqlite3
 import subprocess
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import psycopg
 
 from benchmarks.harness import Bench
+from engine_server.engine import ServerEngine
 from infobase.infobase import open_base
 from infobase.schema.ddl import create_statements, key_statements
 from infobase.storage import StorageEngine
@@ -45,7 +47,7 @@ class RawFile:
             here.execute("PRAGMA journal_mode = OFF")
             here.execute("PRAGMA synchronous = OFF")
             for t in self.tables:
-                for statement in create_statements([t], self.dialect, keys=False, indexes=False):
+                for statement in create_statements([t], self.dialect, keys=True, indexes=False):
                     here.execute(statement.sql)
                 marks = ", ".join("?" * len(t.columns))
                 columns = self.dialect.columns([c.name for c in t.columns])
@@ -57,6 +59,25 @@ class RawFile:
         with target.open("rb") as file:
             os.fsync(file.fileno())
         target.unlink()
+
+
+_BALANCES = "SELECT customer, deal, amount FROM acc_settlements__balance WHERE amount <> 0"
+
+
+class BareRows:
+    """The rows of all balances as the driver gives them, without a word of what they mean."""
+
+    def __init__(self, engine: StorageEngine) -> None:
+        if isinstance(engine, ServerEngine):
+            self._conn: Any = psycopg.connect(engine.where().conninfo(), prepare_threshold=0)
+        else:
+            self._conn = sqlite3.connect(Path(engine.place) / "1Cv8.1CD")
+
+    def fetch(self) -> None:
+        self._conn.execute(_BALANCES).fetchall()
+
+    def close(self) -> None:
+        self._conn.close()
 
 
 class RawCopy:

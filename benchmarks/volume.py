@@ -9,13 +9,14 @@ import statistics
 import sys
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from random import Random
 
 from benchmarks.harness import Bench, Duel, Figure, Spent, spent
-from benchmarks.raw_copies import RawCopy, RawFile
+from benchmarks.raw_copies import BareRows, RawCopy, RawFile
 from benchmarks.writing import CRM
 from infobase.connection import engine_of
 from infobase.infobase import create, dump_base, open_base, restore_base, system_session
@@ -201,12 +202,22 @@ def balance(bench: Bench, kind: str) -> list[Figure]:
     five = Compare("Customer", "in", [Ref("Catalog.Counterparties", k) for k in keys[:5]])
     clock = bench.clock(kind)
     rows, few_rows = len(register.balance()), len(register.balance(where=five))
-    every = [spent(lambda: register.balance(), clock, 1) for _ in range(21)]
+    every: list[Spent] = []
+    bare_rows: list[Spent] = []
+    with closing(BareRows(kernel.engine)) as bare:
+        bare.fetch()
+        for _ in range(21):
+            every.append(spent(register.balance, clock))
+            bare_rows.append(spent(bare.fetch, clock))
     few = [spent(lambda: [register.balance(where=five) for _ in range(50)], clock, 50) for _ in range(9)]
     kernel.engine.close()
+    beside = Duel(every, bare_rows).cpu_ratio
     note = f"{bench.rows:,} movements"
-    return [_processor(kind, "all keys, CPU", every, "<= 30", f"{note}, {rows:,} rows"),
-            _processor(kind, "five keys, CPU", few, "<= 1", f"{note}, {few_rows} rows")]  # fmt: skip
+    return [
+        _processor(kind, "all keys, CPU", every, "<= 30", f"{note}, {rows:,} rows"),
+        _processor(kind, "five keys, CPU", few, "<= 1", f"{note}, {few_rows} rows"),
+        Figure("balance", kind, "all keys / the driver's bare rows, CPU", beside, "x"),
+    ]
 
 
 def _processor(kind: str, name: str, calls: list[Spent], target: str, note: str) -> Figure:

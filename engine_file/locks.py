@@ -127,6 +127,8 @@ class Gate:
         self._busy = False
         self._pending: _Pending | None = None
         self.users = 0
+        self.waits = 0
+        """How often somebody did not get in at once, for tests and benchmarks."""
 
     def acquire(
         self, timeout: float, who: bytes, waiting: Callable[[], AbstractContextManager[None]] = nullcontext
@@ -166,6 +168,7 @@ class Gate:
             turn = threading.Lock()
             turn.acquire()
             self._waiters.append(turn)
+            self.waits += 1
         with waiting():
             if turn.acquire(timeout=max(timeout, 0)):
                 return True
@@ -195,6 +198,7 @@ class Gate:
                 self._queue.unlock()
                 return True
             pending = self._pending = _Pending()
+            self.waits += 1
             threading.Thread(target=self._wait, args=(pending, queued), daemon=True, name="infobase-gate").start()
         with waiting():
             if pending.done.wait(max(deadline - time.monotonic(), 0)):

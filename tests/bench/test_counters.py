@@ -22,17 +22,21 @@ Cost = Callable[[Callable[[], object]], Counts]
 
 @pytest.fixture
 def session(place: Place) -> Iterator[Session]:
-    """With goods, a partner and stock, and every name of the event log known: what is counted is the usual case."""
     place.create()
     with place.session() as opened:
-        for n in range(LINES):
-            opened.catalogs.Goods.new(Description=f"Товар {n}").write()
-        opened.catalogs.Partners.new(Description="Ромашка").write()
-        receipt = opened.documents.Receipt.new(Date=DATE)
-        for item in goods(opened):
-            receipt.section("Goods").add(Item=item, Quantity=1000)
-        receipt.post()
+        prepared(opened)
         yield opened
+
+
+def prepared(session: Session) -> None:
+    """Goods, a partner and stock."""
+    for n in range(LINES):
+        session.catalogs.Goods.new(Description=f"Товар {n}").write()
+    session.catalogs.Partners.new(Description="Ромашка").write()
+    receipt = session.documents.Receipt.new(Date=DATE)
+    for item in goods(session):
+        receipt.section("Goods").add(Item=item, Quantity=1000)
+    receipt.post()
 
 
 @pytest.fixture

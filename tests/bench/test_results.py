@@ -142,7 +142,11 @@ def test_a_run_measures_saves_and_judges(tmp_path: Path, capsys: pytest.CaptureF
     shown = json.loads(capsys.readouterr().out)
     assert code in (0, BenchmarkMissed.exit_code)
     made = results.load(target)
-    assert [f.name for f in made.figures] == ["all keys, CPU", "five keys, CPU"]
+    assert [f.name for f in made.figures] == [
+        "all keys, CPU",
+        "five keys, CPU",
+        "all keys / the driver's bare rows, CPU",
+    ]
     assert shown["environment"] == made.environment and made.environment["python"]
     assert "2,000 movements, 2,000 rows" in made.figures[0].note
     assert [p.name for p in tmp_path.iterdir()] == ["run.json"]

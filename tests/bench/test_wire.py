@@ -1,0 +1,172 @@
+"""The counters against the outside world: turns and bytes on PostgreSQL's socket, syncs and bytes of SQLite's files, waits for the gate."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from benchmarks.wire import Passed, Wire
+from engine_server.place import from_url
+from infobase.objects import BusinessObject
+from infobase.session import Session
+from tests.bases import Place, file_place
+from tests.bench.test_counters import order, prepared
+from tests.postgres import connection_string
+
+Cost = Callable[..., Passed]
+"""The mean of what several equal works cost: a message cut in two on the way looks like one turn more, an answer nobody waits for like one
+less, now and then."""
+TRIES = 12
+
+
+@pytest.fixture
+def wired(pg_url: str) -> Iterator[tuple[Session, Cost]]:
+    """A session whose every byte to the server is counted; the first operations have taught it names and plans."""
+    name = f"wire_{uuid.uuid4().hex[:10]}"
+    direct = Place(connection_string(pg_url, name))
+    direct.create()
+    with Wire(from_url(pg_url)) as wire:
+        through = connection_string(pg_url, name).replace(from_url(pg_url).host, wire.folder)
+        with Place(through).session() as session:
+            prepared(session)
+            for _ in range(2):
+                made = order(session)
+                made.post()
+                made.post()
+                made.undo_post()
+
+            def cost(*works: Callable[[], object]) -> Passed:
+                before = wire.passed
+                for work in works:
+                    work()
+                all_of_them, count = wire.passed - before, len(works)
+                return Passed(all_of_them.up // count, all_of_them.down // count, round(all_of_them.turns / count))
+
+            yield session, cost
+    direct.drop()
+
+
+def written(session: Session) -> BusinessObject:
+    made = order(session)
+    made.write()
+    return made
+
+
+def test_posting_takes_two_turns_on_the_wire(wired: tuple[Session, Cost]) -> None:
+    session, cost = wired
+    posted = cost(*[written(session).post for _ in range(TRIES)])
+    assert posted.turns == 2
+    assert posted.up < 6_000 and posted.down < 2_500
+
+
+def test_undoing_and_posting_again_take_three(wired: tuple[Session, Cost]) -> None:
+    session, cost = wired
+    several = [written(session) for _ in range(TRIES)]
+    for made in several:
+        made.post()
+    assert cost(*[made.post for made in several]).turns == 3
+    assert cost(*[made.undo_post for made in several]).turns == 3
+
+
+def test_a_saved_item_takes_two_turns_and_two_for_its_code(wired: tuple[Session, Cost]) -> None:
+    session, cost = wired
+    items = [session.catalogs.Goods.new(Description=f"Новый {n}") for n in range(TRIES)]
+    assert cost(*[item.write for item in items]).turns == 4
+    for item in items:
+        item.Description = "Другой"
+    again = cost(*[item.write for item in items])
+    assert again.turns == 2 and again.up < 2_500
+
+
+def test_a_balance_takes_two_turns(wired: tuple[Session, Cost]) -> None:
+    session, cost = wired
+    assert cost(*[session.accumulation_registers.Stock.balance] * TRIES).turns == 2
+
+
+# --- file mode ---
+
+POSTINGS = 10
+CHILD = """
+import sys
+from tests.bases import Place
+from tests.bench.test_counters import order
+with Place(sys.argv[1]).session() as session:
+    waiting = [order(session) for _ in range(1 + int(sys.argv[2]))]
+    for made in waiting:
+        made.write()
+    for made in waiting[1:]:
+        made.post()
+"""
+
+
+@pytest.fixture
+def base(tmp_path: Path) -> Place:
+    place = file_place(tmp_path / "base")
+    place.create()
+    with place.session() as session:
+        prepared(session)
+    return place
+
+
+def syncs(place: Place, postings: int, trace: Path) -> int:
+    """How often a process that posts so many orders waits for the disk."""
+    root = Path(__file__).parents[2]
+    program = ["strace", "-f", "-e", "trace=fsync,fdatasync", "-o", str(trace), sys.executable, "-c", CHILD]
+    subprocess.run([*program, place.connection, str(postings)], check=True, cwd=root, timeout=120)
+    return len(re.findall(r"\bf(?:data)?sync\(", trace.read_text()))
+
+
+@pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace")
+def test_a_posting_waits_for_the_disk_once(base: Place, tmp_path: Path) -> None:
+    """Writing an order is one sync and posting it another; a log that synced too would show as a third."""
+    few = syncs(base, 0, tmp_path / "few")
+    many = syncs(base, POSTINGS, tmp_path / "many")
+    assert many - few == 2 * POSTINGS
+
+
+@pytest.mark.skipif(not Path("/proc/self/io").exists(), reason="needs /proc/self/io")
+def test_bytes_written_by_a_posting(base: Place) -> None:
+    """Pages of the journal: an index too many, or a row rewritten for nothing, shows here."""
+
+    def written_so_far() -> int:
+        return int(re.search(r"wchar: (\d+)", Path("/proc/self/io").read_text()).group(1))  # type: ignore[union-attr]
+
+    with base.session() as session:
+        waiting = [written(session) for _ in range(POSTINGS + 1)]
+        waiting.pop().post()
+        before = written_so_far()
+        for made in waiting:
+            made.post()
+        assert (written_so_far() - before) / POSTINGS < 150_000
+
+
+def test_nobody_waits_alone_and_the_second_waits_once(base: Place) -> None:
+    with base.session() as first, base.session() as second:
+        gate = first.kernel.engine._gate  # type: ignore[attr-defined]
+        for _ in range(3):
+            written(first).post()
+        assert gate.waits == 0
+        made = order(second)
+        entered = threading.Event()
+
+        def hold() -> None:
+            with first.kernel.engine.transaction(write=True):
+                entered.set()
+                while not gate.waits:
+                    os.sched_yield()
+
+        holder = threading.Thread(target=hold)
+        holder.start()
+        entered.wait(10)
+        made.write()
+        holder.join(10)
+        assert gate.waits == 1
