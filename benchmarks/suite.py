@@ -15,6 +15,7 @@ from benchmarks.contention import contention
 from benchmarks.environment import environment
 from benchmarks.harness import Bench, Figure, cluster
 from benchmarks.results import Results
+from benchmarks.templates import template
 from benchmarks.volume import balance, dump
 from benchmarks.writing import posting, save
 
@@ -26,6 +27,7 @@ SCENARIOS: dict[str, tuple[Callable[[Bench, str], list[Figure]], tuple[str, ...]
     "contention": (contention, ("file",)),
     "dump": (dump, ENGINES),
     "backup": (backup, ENGINES),
+    "template": (template, ENGINES),
 }
 """What is measured and on which engines: a scenario is written once and gets its engine by name."""
 

@@ -176,11 +176,12 @@ def write_identity(
     demo: bool = False,
     own_id: uuid.UUID | None = None,
     template: str = "",
-) -> None:
+) -> uuid.UUID:
     """Give a base a name and an id of its own (`own_id`: the one it had, for a base that comes back from a backup).
-    `template`: the key of the golden base it is or was cloned from."""
+    `template`: the key of the golden base it is or was cloned from. The id."""
+    made = own_id or uuid.uuid4()
     values = {
-        "id": str(own_id or uuid.uuid4()),
+        "id": str(made),
         "name": name,
         "created": f"{dt.datetime.now():%Y-%m-%dT%H:%M:%S}",
         "format": str(STORE_FORMAT),
@@ -188,6 +189,7 @@ def write_identity(
         "template": template,
     }
     tx.run([_identity_value(kernel, key, value) for key, value in values.items()])
+    return made
 
 
 def write_identity_value(kernel: Kernel, tx: Transaction, key: str, value: str) -> None:

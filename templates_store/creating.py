@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import socket
+import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -42,7 +43,26 @@ class NewBase:
     cached: bool = True
 
 
-def create(engine: StorageEngine, source: Path, wanted: NewBase, progress: Progress | None = None) -> Infobase:
+@dataclass(frozen=True)
+class Created:
+    """The base that was made. `configuration`: its name and version. Told without opening it: reading a configuration takes longer than the
+    cloning of its base."""
+
+    place: str
+    mode: str
+    id: uuid.UUID
+    name: str
+    demo: bool
+    configuration: tuple[str, str]
+
+    @classmethod
+    def of(cls, base: Infobase) -> Created:
+        kernel = base.kernel
+        configuration = (kernel.configuration.name, kernel.configuration.version)
+        return cls(kernel.engine.place, kernel.engine.traits.mode, base.id, base.name, base.demo, configuration)
+
+
+def create(engine: StorageEngine, source: Path, wanted: NewBase, progress: Progress | None = None) -> Created:
     """Make the base; published whole or not at all. InfobaseExists, PasswordRequired, and what reading the template raises."""
     bases.demand_free(engine)
     if source.suffix.casefold() == ".cf":
@@ -52,11 +72,14 @@ def create(engine: StorageEngine, source: Path, wanted: NewBase, progress: Progr
         with staged.transaction(write=True) as tx:
             identity = bases.identity_of(tx)
             demo = bool(identity.get("demo"))
-            bases.write_identity(kernel, tx, wanted.name, demo=demo, template=identity.get("template", ""))
-            user = _administrator(kernel, tx, identity.get("placeholder", ""), wanted, password)
+            own = bases.write_identity(kernel, tx, wanted.name, demo=demo, template=identity.get("template", ""))
+            for key in (golden.PLACEHOLDER_KEY, golden.CONTENT):
+                bases.write_identity_value(kernel, tx, key, "")
+            user = _administrator(kernel, tx, identity.get(golden.PLACEHOLDER_KEY, ""), wanted, password)
             tx.log([_entry(source, wanted, user)])
         engine.publish(staged, replace=False)
-    return bases.open_base(engine)
+    configuration, _, version = identity.get(golden.CONTENT, "").rpartition(" ")
+    return Created(engine.place, engine.traits.mode, own, wanted.name, demo, (configuration, version))
 
 
 def demand_password(engine: StorageEngine, wanted: NewBase) -> None:
@@ -119,7 +142,6 @@ def _hashed(wanted: NewBase) -> Iterator[Future[str]]:
 def _administrator(kernel: Kernel, tx: Transaction, placeholder: str, wanted: NewBase, password: Future[str]) -> str:
     """Give the base its administrator; his name, "" where there is none."""
     if placeholder:
-        bases.write_identity_value(kernel, tx, "placeholder", "")
         if wanted.admin == "":
             users.discard(kernel, tx, placeholder)
             return ""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +20,7 @@ from infobase import infobase as bases
 from infobase import restore, users
 from infobase.dump_format import product_version
 from infobase.errors import EngineUnavailable, InfobaseDamaged, InfobaseNotFound
+from infobase.files import write_atomically
 from infobase.i18n import text
 from infobase.kernel import Kernel
 from infobase.metadata.archive import read_cf
@@ -32,6 +34,8 @@ PREPARE_TIMEOUT = 3600.0
 """Seconds to wait while another program unfolds the same template."""
 PLACEHOLDER = "Administrator"
 """The administrator a golden base is made with, where its template brings no users; the clone's own takes his place."""
+PLACEHOLDER_KEY, CONTENT = "placeholder", "content"
+"""What a golden base keeps of itself beside a base's identity: that administrator's name; the configuration's name and version."""
 _KEY_DIGITS = 24
 _log = logging.getLogger("infobase.templates")
 
@@ -46,12 +50,31 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "infobase"
 
 
-def template_key(source: Path) -> str:
-    """Hex digits that change with the file and with the product that unfolds it."""
-    with source.open("rb") as file:
-        content = hashlib.file_digest(file, "sha256").hexdigest()
+def template_key(source: Path, folder: Path | None = None) -> str:
+    """Hex digits that change with the file and with the product that unfolds it. `folder`: where digests of files are remembered; one is
+    taken again when size or times of its file differ."""
     made_by = f"{product_version()} {bases.STORE_FORMAT}"
-    return hashlib.sha256(f"{content} {source.suffix.casefold()} {made_by}".encode()).hexdigest()[:_KEY_DIGITS]
+    named = f"{_digest(source, folder)} {source.suffix.casefold()} {made_by}"
+    return hashlib.sha256(named.encode()).hexdigest()[:_KEY_DIGITS]
+
+
+def _digest(source: Path, folder: Path | None) -> str:
+    found = source.stat()
+    state = f"{found.st_size} {found.st_mtime_ns} {found.st_ctime_ns} {found.st_ino}"
+    note = (
+        None if folder is None else folder / f"{hashlib.sha256(os.fsencode(source.resolve())).hexdigest()[:32]}.digest"
+    )
+    try:
+        known, _, digest = note.read_text(encoding="ascii").rpartition(" ") if note else ("", "", "")
+    except (OSError, ValueError):
+        known = digest = ""
+    if note is not None and known == state and re.fullmatch("[0-9a-f]{64}", digest):
+        return digest
+    with source.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    if note is not None:
+        write_atomically(note, f"{state} {digest}".encode("ascii"))
+    return digest
 
 
 def unfold(store: StorageEngine, source: Path, key: str, progress: Progress | None = None) -> Kernel:
@@ -64,16 +87,18 @@ def unfold(store: StorageEngine, source: Path, key: str, progress: Progress | No
         kernel, demo = bases.lay_out(store, read_cf(source)), False
     with store.transaction(write=True) as tx:
         bases.write_identity(kernel, tx, name, demo=demo, template=key)
+        shown = f"{kernel.configuration.name} {kernel.configuration.version}"
+        bases.write_identity_value(kernel, tx, CONTENT, shown)
         if not users.list_users(kernel, tx):
             roles = bases.administrator_roles(kernel.configuration)
             users.add_user(kernel, tx, PLACEHOLDER, "", roles, allow_empty=True)
-            bases.write_identity_value(kernel, tx, "placeholder", PLACEHOLDER)
+            bases.write_identity_value(kernel, tx, PLACEHOLDER_KEY, PLACEHOLDER)
     return kernel
 
 
 def clone(engine: StorageEngine, source: Path, folder: Path, progress: Progress | None = None) -> StorageEngine:
     """A staged copy of the template's golden base, which is made first where there is none or where it is damaged."""
-    key = template_key(source)
+    key = template_key(source, folder)
     golden = engine.golden(key, folder)
     try:
         _ensure(golden, source, key, folder, progress, anew=False)
@@ -117,7 +142,7 @@ def _verified(engine: StorageEngine, golden: StorageEngine, key: str) -> Storage
     """The clone, once it has told that it is one of this golden base."""
     staged = engine.clone_from(golden)
     try:
-        with staged.transaction(write=False) as tx:
+        with staged.transaction(write=True) as tx:  # the connection that writes next
             found = bases.identity_of(tx).get("template")
         if found != key:
             detail = text(ru="это не эталон нужного шаблона", en="not the golden base of this template")

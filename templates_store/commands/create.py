@@ -109,7 +109,7 @@ def create(
         if as_json:
             print_json(created_json(base, source, shown))
         else:
-            tell(base, engine, shown)
+            tell(base, shown)
 
 
 def _password(

@@ -12,16 +12,16 @@ from infobase.metadata.archive import load_configuration
 from infobase.metadata.model import Configuration
 from infobase.storage import StorageEngine
 from templates_store import creating
-from templates_store.creating import NewBase, demand_password, usual_administrator
+from templates_store.creating import Created, NewBase, demand_password, usual_administrator
 from templates_store.source import Source
 
 
-def make(engine: StorageEngine, source: Source | None, wanted: NewBase) -> Infobase:
+def make(engine: StorageEngine, source: Source | None, wanted: NewBase) -> Created:
     """The base of what was chosen, with a password asked for where one is demanded and there is somebody to ask."""
     if source is None:
-        return _from_configuration(engine, bases.EMPTY, wanted)
+        return Created.of(_from_configuration(engine, bases.EMPTY, wanted))
     if source.kind == "folder":
-        return _from_configuration(engine, load_configuration(source.path), wanted)
+        return Created.of(_from_configuration(engine, load_configuration(source.path), wanted))
     with progress() as step:
         return creating.create(engine, source.path, wanted, step)
 
@@ -36,28 +36,27 @@ def _from_configuration(engine: StorageEngine, configuration: Configuration, wan
     return bases.create(engine, configuration, name=wanted.name, admin=admin, password=wanted.password)
 
 
-def tell(base: Infobase, engine: StorageEngine, listed: str) -> None:
+def tell(base: Created, listed: str) -> None:
     """What was made, in words."""
-    configuration = base.kernel.configuration
-    shown = f"{configuration.naming.name} {configuration.version}"
-    ru = f"Создана информационная база «{base.name}»: {engine.place} ({shown})"
-    say(text(ru=ru, en=f"Created the infobase {base.name!r}: {engine.place} ({shown})"))
+    shown = " ".join(base.configuration)
+    ru = f"Создана информационная база «{base.name}»: {base.place} ({shown})"
+    say(text(ru=ru, en=f"Created the infobase {base.name!r}: {base.place} ({shown})"))
     if base.demo:
         say(DEMO_WORDS)
     if listed:
         say(text(ru=f"В списке баз: {listed}", en=f"In the list: {listed}"))
 
 
-def created_json(base: Infobase, source: Source | None, listed: str) -> dict[str, object]:
+def created_json(base: Created, source: Source | None, listed: str) -> dict[str, object]:
     """The documented shape of `create --json`."""
-    configuration = base.kernel.configuration
+    name, version = base.configuration
     return {
-        "place": base.kernel.engine.place,
-        "mode": base.kernel.engine.traits.mode,
+        "place": base.place,
+        "mode": base.mode,
         "id": base.id,
         "name": base.name,
         "demo": base.demo,
-        "configuration": {"name": configuration.name, "version": configuration.version},
+        "configuration": {"name": name, "version": version},
         "template": source.title if source else "",
         "listed": listed,
     }

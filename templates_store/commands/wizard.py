@@ -146,4 +146,4 @@ def do(plan: Plan) -> None:
     with store(plan.place) as engine:
         title = source.title if source else ""
         base = make(engine, source, NewBase(plan.name, plan.admin, plan.password, template=title))
-        tell(base, engine, add_to_list(None, plan.name, plan.place, plan.group))
+        tell(base, add_to_list(None, plan.name, plan.place, plan.group))

@@ -140,7 +140,7 @@ def test_a_golden_database_that_is_gone_is_made_anew(
     for n in range(2):
         engine = engine_of(postgres.connection_string(pg_url, f"{pg_database}_{n}"))
         base = create(engine, source, NewBase("x", allow_empty=True))
-        assert base.kernel.configuration.name == "Shop"
+        assert base.configuration[0] == "Shop"
         engine.close()
         postgres.drop_databases(pg_url, GOLDEN)
     postgres.drop_databases(pg_url, pg_database)
@@ -241,6 +241,20 @@ def test_a_cache_that_cannot_be_written(program: Program, installed: Path, tmp_p
     (tmp_path / "cache").write_bytes(b"in the way")
     assert program("create", tmp_path / "a", "--template", "Магазин")[0] == 0
     assert program("check", tmp_path / "a")[0] == 0
+
+
+def test_a_file_that_changed_is_another_template(tmp_path: Path) -> None:
+    folder = tmp_path / "cache"
+    folder.mkdir()
+    source = tmp_path / "x.cf"
+    source.write_bytes(b"one")
+    first = golden.template_key(source, folder)
+    assert golden.template_key(source, folder) == golden.template_key(source) == first
+    source.write_bytes(b"two")
+    assert golden.template_key(source, folder) == golden.template_key(source) != first
+    for note in folder.iterdir():
+        note.write_bytes(b"\xff garbage")
+    assert golden.template_key(source, folder) == golden.template_key(source)
 
 
 KILLED = """
