@@ -8,20 +8,32 @@ runner.run(stop)                  until `stop` is set
 from __future__ import annotations
 
 import datetime as dt
+import logging
 import threading
 import time
 from collections.abc import Callable
 
 from infobase.durations import shown
-from infobase.errors import InfobaseError
+from infobase.errors import (
+    CommitOutcomeUnknown,
+    Deadlock,
+    DiskFull,
+    EngineUnavailable,
+    InfobaseError,
+    InfobaseLockedExclusively,
+    LockTimeout,
+)
 from infobase.infobase import Infobase
 from infobase.job_kinds import JobContext, Progress, kind_of
 from infobase.jobs import Job, JobRun, Jobs, utc_now
 from infobase.session import Session
 
 POLL_SECONDS = 10.0
+PASSING = (LockTimeout, Deadlock, EngineUnavailable, InfobaseLockedExclusively, DiskFull, CommitOutcomeUnknown)
+"""Troubles of the store that may be over at the next look."""
 _EARLY = 0.9
 """A job is held back when less than this share of its interval has passed by the runner's own clock."""
+_log = logging.getLogger("infobase.jobs")
 
 
 class JobRunner:
@@ -55,11 +67,14 @@ class JobRunner:
         return None if claimed is None else self._run(*claimed)
 
     def run(self, stop: threading.Event, tell: Callable[[JobRun], None] | None = None) -> None:
-        """Until `stop` is set; a running job is finished first."""
+        """Until `stop` is set; a running job is finished first. Where the store is busy or away for a while, the runner looks again later."""
         while not stop.is_set():
-            for run in self.run_due():
-                if tell is not None:
-                    tell(run)
+            try:
+                for run in self.run_due():
+                    if tell is not None:
+                        tell(run)
+            except PASSING as e:
+                _log.warning("%s: %s", self.base.kernel.engine.place, e)
             stop.wait(POLL_SECONDS)
 
     # --- one job ---

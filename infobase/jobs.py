@@ -179,6 +179,7 @@ class Jobs:
         runner_name: str = "",
     ) -> tuple[Job, JobRun] | None:
         """Take the next due job for the session `runner`, or None. `alive`: ids of the sessions that live, asked inside the transaction.
+        A runner runs one job at a time: one it still holds was left behind by a failure of the store, and is free again.
 
         `held`: jobs that ran too short a time ago by the runner's own clock -> seconds they must still wait. `only`: that job, due or not.
         """
@@ -188,7 +189,7 @@ class Jobs:
         found = [self._job(row) for row in rows]
         living = set(alive()) if any(j.runner for j in found) else set()
         for job in found:
-            if job.runner is not None and job.runner in living:
+            if job.runner is not None and job.runner in living and job.runner != runner:
                 continue
             if job.runner is not None:
                 self._abandon(tx, job, now)

@@ -360,6 +360,17 @@ def test_the_drill_measures_and_leaves_nothing(place: Place, tmp_path: Path) -> 
     verify_backup(made, key_for(made, None))
 
 
+def test_the_drill_into_a_server(file_base: Place, tmp_path: Path, pg_url: str, pg_database: str) -> None:
+    from tests import postgres
+
+    made = back_up(file_base, tmp_path / "copies").backup
+    server = Place(postgres.connection_string(pg_url, pg_database))
+    assert drill(made, into=parse(server.connection)).content_digest == made.manifest.content_digest
+    engine = server.engine()
+    assert not engine.exists(), "the scratch base is gone"
+    engine.close()
+
+
 # --- jobs and restoring ---
 
 

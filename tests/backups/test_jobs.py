@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import subprocess
 import sys
+import threading
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from infobase import job_runner
 from infobase.errors import JobInvalid
 from infobase.i18n import Bilingual
 from infobase.infobase import open_base
@@ -187,6 +189,43 @@ def test_the_job_of_a_killed_runner_runs_again(place: Place, ran: list[str]) -> 
         runs = JobRunner(base, session, now=lambda: later).run_due()
         assert [r.outcome for r in runs] == ["succeeded"]
         assert sorted(r.outcome for r in history(session)) == ["abandoned", "succeeded"]
+
+
+def test_a_runner_takes_back_what_a_failure_left_with_it(place: Place, ran: list[str]) -> None:
+    """The end of a run could not be written down: the same runner, still alive, runs the job again when it is due."""
+    time = Time()
+    with ExitStack() as stack:
+        session = stack.enter_context(place.session())
+        put(session, mark="x")
+        runner = runner_of(session, place, stack, time)
+        assert runner._claim() is not None
+        assert runner.run_due() == []
+        time.pass_by(HALF_HOUR)
+        assert [r.outcome for r in runner.run_due()] == ["succeeded"]
+        assert sorted(r.outcome for r in history(session)) == ["abandoned", "succeeded"]
+
+
+def test_a_store_that_is_busy_for_a_while_does_not_end_the_runner(
+    file_base: Place, ran: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(job_runner, "POLL_SECONDS", 0.05)
+    stop, told = threading.Event(), threading.Event()
+    with ExitStack() as stack:
+        session = stack.enter_context(file_base.session())
+        put(session, now=dt.datetime(2020, 1, 1), mark="x")
+        base = open_base(file_base.engine())
+        stack.callback(base.kernel.engine.close)
+        worker = stack.enter_context(file_base.session())
+        worker.lock_timeout = 0.05
+        thread = threading.Thread(target=JobRunner(base, worker).run, args=(stop, lambda run: told.set()))
+        with session.transaction() as tx:
+            tx.run([Statement("UPDATE sys_jobs SET created_by = 'busy'")])
+            thread.start()
+            assert not told.wait(0.5) and thread.is_alive(), "the gate is held: nothing can be claimed"
+        assert told.wait(20)
+        stop.set()
+        thread.join(20)
+    assert ran == ["x"]
 
 
 # --- clocks ---
