@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO
 
 from classifiers.dbf import VERSIONS, DbfInput, DbfTable
-from classifiers.kladr import ENCODING, PARTS, Part
+from classifiers.kladr import BY_NAME, ENCODING, PARTS, Part
 from classifiers.source import Member, Source, reading_errors, refused
 from infobase.errors import ClassifierAmbiguous, ClassifierInvalid
 from infobase.i18n import Bilingual
@@ -28,12 +28,17 @@ class KladrSet:
 
 
 def kladr_members(source: Source) -> Sequence[Member]:
-    """The tables of KLADR in a source. When there is one, other files that call themselves .dbf but are damaged belong to the set as well,
-    so that they are told of and not passed over."""
+    """The tables of KLADR in a source. When there is one, files that have the name of one but are something else, and damaged .dbf files,
+    belong to the set as well, so that they are told of and not passed over."""
     found = [m for m in source.members if _part_of(m) is not None]
     if found:
-        found += [m for m in source.members if m.base_name.lower().endswith(".dbf") and m not in found and _broken(m)]
+        found += [m for m in source.members if m not in found and _pretends(m)]
     return sorted(found, key=lambda m: m.name)
+
+
+def _pretends(member: Member) -> bool:
+    stem, _, suffix = member.base_name.upper().rpartition(".")
+    return suffix == "DBF" and (stem in BY_NAME or _broken(member))
 
 
 def kladr_set(members: Sequence[Member]) -> KladrSet:
