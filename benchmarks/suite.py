@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psycopg
 
+from benchmarks.addresses import addresses
 from benchmarks.backups import backup
 from benchmarks.contention import contention
 from benchmarks.environment import environment
@@ -24,6 +25,7 @@ SCENARIOS: dict[str, tuple[Callable[[Bench, str], list[Figure]], tuple[str, ...]
     "save": (save, ENGINES),
     "posting": (posting, ENGINES),
     "balance": (balance, ENGINES),
+    "addresses": (addresses, ENGINES),
     "contention": (contention, ("file",)),
     "dump": (dump, ENGINES),
     "backup": (backup, ENGINES),

@@ -93,12 +93,12 @@ class Run:
     peak_mb: float
 
 
-def _peak_mb() -> float:
+def peak_mb() -> float:
     unit = 1024 * 1024 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
 
 
-def _in_child(target: Callable[[str, str], Run], *arguments: str) -> Run:
+def in_child(target: Callable[..., Run], *arguments: str) -> Run:
     """Run in a fresh process, so that peak memory is its own."""
     context = multiprocessing.get_context("spawn")
     with context.Pool(1) as pool:
@@ -109,12 +109,12 @@ def _dump_child(connection: str, target: str) -> Run:
     base = open_base(engine_of(connection))
     took = spent(lambda: dump_base(base, Path(target), replace=True))
     base.kernel.engine.close()
-    return Run(took, _peak_mb())
+    return Run(took, peak_mb())
 
 
 def _restore_child(connection: str, source: str) -> Run:
     took = spent(lambda: restore_base(engine_of(connection), Path(source), replace=True).kernel.engine.close())
-    return Run(took, _peak_mb())
+    return Run(took, peak_mb())
 
 
 def dump(bench: Bench, kind: str) -> list[Figure]:
@@ -134,7 +134,7 @@ def _dumps(bench: Bench, kind: str, raw: RawCopy | RawFile, target: Path) -> lis
     copies: list[Spent] = []
     others: list[Spent] = []
     for _ in range(ROUNDS):
-        runs.append(_in_child(_dump_child, connection, str(target)))
+        runs.append(in_child(_dump_child, connection, str(target)))
         copies.append(spent(raw.out))
         if isinstance(raw, RawCopy) and raw.pg_dump is not None:
             others.append(spent(raw.dump_with_pg_dump))
@@ -158,7 +158,7 @@ def _restores(bench: Bench, kind: str, raw: RawCopy | RawFile, source: Path) -> 
     keyed: list[Spent] = []
     whole: list[Spent] = []
     for _ in range(ROUNDS):
-        runs.append(_in_child(_restore_child, again, str(source)))
+        runs.append(in_child(_restore_child, again, str(source)))
         keyed.append(spent(lambda: raw.load(indexes=False)))
         whole.append(spent(lambda: raw.load(indexes=True)))
     ours = [r.spent for r in runs]

@@ -7,6 +7,7 @@ It only grows while regions are replaced one by one: a word whose objects are go
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -15,50 +16,68 @@ from infobase.bulk_records import bulk_records
 from infobase.session import Session
 from infobase.storage import Statement
 
-REMEMBERED = 100_000
-FETCH = 5_000
+REMEMBERED = 120_000
+"""Names kept in memory; more are put aside into a scratch store."""
+FIELDS = {"Word": 251, "SearchKey": 251}
 
 
 class WordCollector:
-    """Gathers the words of search keys in a scratch store outside memory, then writes those the base lacks."""
+    """Gathers search keys of live objects, then writes those of their words that the base lacks."""
 
-    def __init__(self) -> None:
-        self._store = sqlite3.connect("", isolation_level=None)
-        self._store.execute("PRAGMA journal_mode = OFF")
-        for name in ("fresh", "known"):
-            self._store.execute(f"CREATE TABLE {name}(word, key, PRIMARY KEY (word, key)) WITHOUT ROWID")
-        self._seen: set[str] = set()
+    def __init__(self, remembered: int = REMEMBERED) -> None:
+        self._keys: set[str] = set()
+        self._limit = remembered
+        self._aside: sqlite3.Connection | None = None
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, e: BaseException | None, trace: TracebackType | None) -> None:
-        self._store.close()
+        if self._aside is not None:
+            self._aside.close()
 
-    def add(self, keys: list[str]) -> None:
+    def add(self, keys: Iterable[str]) -> None:
         """Search keys, "" for objects that are not searched."""
-        fresh = set(keys) - self._seen
-        fresh.discard("")
-        if not fresh:
-            return
-        if len(self._seen) > REMEMBERED:
-            self._seen.clear()
-        self._seen |= fresh
-        pairs = [(key[0] + word, key) for key in fresh for word in words_of(key[1:])]
-        self._store.executemany("INSERT OR IGNORE INTO fresh VALUES (?, ?)", pairs)
+        self._keys.update(keys)
+        if len(self._keys) > self._limit:
+            self._put_aside(self._pairs(), "fresh")
+            self._keys.clear()
 
     def write(self, session: Session, register: str) -> int:
         """Add to the register what it lacks; how many pairs."""
         with bulk_records(session, register) as bulk:
-            self._learn_known(session, register)
-            fresh = "SELECT word, key FROM fresh EXCEPT SELECT word, key FROM known ORDER BY 1, 2"
-            rows = self._store.execute(fresh)
-            return bulk.write({"Word": 251, "SearchKey": 251}, rows)
+            if self._aside is None:
+                fresh = self._pairs()
+                known = set(_known(session, register))
+                return bulk.write(FIELDS, [p for p in fresh if tuple(p) not in known] if known else fresh)
+            self._put_aside(self._pairs(), "fresh")
+            self._put_aside(_known(session, register), "known")
+            rows = self._aside.execute("SELECT word, key FROM fresh EXCEPT SELECT word, key FROM known ORDER BY 1, 2")
+            return bulk.write(FIELDS, rows)
 
-    def _learn_known(self, session: Session, register: str) -> None:
-        layout = session.kernel.layout.registers[register]
-        names = session.kernel.dialect.columns([c.name for c in layout.dimension_columns])
-        table = session.kernel.dialect.quote(layout.table.name)
-        with session.transaction() as tx:
-            rows = tx.stream(Statement(f"SELECT {names} FROM {table}"))
-            self._store.executemany("INSERT OR IGNORE INTO known VALUES (?, ?)", rows)
+    def _pairs(self) -> list[list[str]]:
+        """In the order of the register. Whole texts are sorted: pairs would take three times as long."""
+        self._keys.discard("")
+        single = {key for key in self._keys if key[1:].isalpha()}
+        lines = [f"{key}\0{key}" for key in single]
+        for key in self._keys - single:
+            lines += [f"{key[0]}{word}\0{key}" for word in set(words_of(key[1:]))]
+        lines.sort()
+        return [line.split("\0") for line in lines]
+
+    def _put_aside(self, pairs: Iterable[Sequence[object]], table: str) -> None:
+        if self._aside is None:
+            self._aside = sqlite3.connect("", isolation_level=None)
+            self._aside.execute("PRAGMA journal_mode = OFF")
+            self._aside.execute("PRAGMA cache_size = -16384")
+            for name in ("fresh", "known"):
+                self._aside.execute(f"CREATE TABLE {name}(word, key, PRIMARY KEY (word, key)) WITHOUT ROWID")
+        self._aside.executemany(f"INSERT OR IGNORE INTO {table} VALUES (?, ?)", pairs)
+
+
+def _known(session: Session, register: str) -> Iterator[tuple[object, ...]]:
+    """What the register holds."""
+    layout = session.kernel.layout.registers[register]
+    names = session.kernel.dialect.columns([c.name for c in layout.dimension_columns])
+    with session.transaction() as tx:
+        yield from tx.stream(Statement(f"SELECT {names} FROM {session.kernel.dialect.quote(layout.table.name)}"))

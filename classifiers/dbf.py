@@ -269,8 +269,11 @@ class DbfTable:
         size, total = self.header.record_bytes, len(text)
         columns = []
         for f in fields:
-            width = f.width
-            columns.append([text[i : i + width].rstrip() for i in range(f.offset, total, size)])
+            width, starts = f.width, range(f.offset, total, size)
+            if b" " in chunk[f.offset + width - 1 :: size]:
+                columns.append([text[i : i + width].rstrip() for i in starts])
+            else:  # codes fill their fields
+                columns.append([text[i : i + width] for i in starts])
         return tuple(columns)
 
     def _demand_text(self, numbers: Sequence[int], chunk: bytes) -> None:

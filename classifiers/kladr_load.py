@@ -23,11 +23,13 @@ from classifiers.kladr_files import KladrSet, kladr_members, kladr_set
 from classifiers.kladr_rows import (
     HOUSE_FIELDS,
     OBJECT_FIELDS,
+    STREET_FIELDS,
     demand_widths,
-    flat_rows,
-    house_rows,
-    place_rows,
-    street_rows,
+    flat_blocks,
+    house_blocks,
+    place_blocks,
+    rows_of,
+    street_blocks,
 )
 from classifiers.model import FileWarning
 from classifiers.source import Member, refused
@@ -35,6 +37,7 @@ from infobase.bulk_records import BulkRecords, bulk_records
 from infobase.errors import ClassifierInvalid, NotUnique
 from infobase.i18n import Bilingual, text
 
+PART_FIELDS = {"KLADR": OBJECT_FIELDS, "STREET": STREET_FIELDS, "DOMA": HOUSE_FIELDS, "FLAT": HOUSE_FIELDS}
 WITH_REGIONS = ("KLADR", "STREET", "DOMA", "FLAT")
 TYPE_FIELDS = {"Source": 5, "Level": 2, "ShortName": 50, "FullName": 250, "TypeCode": 4}
 SUCCESSOR_FIELDS = {"OldCode": 19, "NewCode": 19, "Level": 1}
@@ -313,10 +316,9 @@ def _compare_parts(
         if part not in load.surveys or part not in WITH_REGIONS:
             continue
         rows = _rows(load, part, table, chosen, lambda _: None)
-        if part in ("KLADR", "STREET"):
-            found.add(_compared(objects, OBJECT_FIELDS, part, region, rows))
-        elif houses is not None:
-            found.add(_compared(houses, HOUSE_FIELDS, part, region, rows))
+        bulk = objects if part in ("KLADR", "STREET") else houses
+        if bulk is not None:
+            found.add(_compared(bulk, PART_FIELDS[part], part, region, rows))
 
 
 def _compared(
@@ -344,13 +346,13 @@ def _rows(
 ) -> Iterable[tuple[str, ...]]:
     match part:
         case "KLADR":
-            return place_rows(table, region, load.words, load.names, note)
+            return rows_of(place_blocks(table, region, load.words, load.names, note))
         case "STREET":
-            return street_rows(table, region, load.words, note)
+            return rows_of(street_blocks(table, region, load.words, note))
         case "DOMA":
-            return house_rows(table, region, note)
+            return rows_of(house_blocks(table, region, note))
         case _:
-            return flat_rows(table, region, note)
+            return rows_of(flat_blocks(table, region, note))
 
 
 def _insert(load: _Load, objects: BulkRecords, houses: BulkRecords | None, regions: Sequence[str]) -> None:
@@ -371,9 +373,8 @@ def _insert(load: _Load, objects: BulkRecords, houses: BulkRecords | None, regio
             load.done += count
             load.work.progress(title, load.done, total)
 
-        fields = OBJECT_FIELDS if bulk is objects else HOUSE_FIELDS
         try:
-            bulk.write(fields, _rows(load, part, table, prefix, note))
+            bulk.write(PART_FIELDS[part], _rows(load, part, table, prefix, note))
         except NotUnique as error:
             codes = (code for block in table.blocks(("CODE",)) for code in block.columns[0])
             raise _repeated(table, codes) from error

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from itertools import chain
 
 from classifiers.address_text import PLACE, STREET, keys_of
 from classifiers.address_words import WordCollector
@@ -12,6 +13,7 @@ from classifiers.kladr import BY_NAME, LIVE, STREET_LEVEL, level_of
 from classifiers.text import shown
 
 Rows = Iterator[tuple[str, ...]]
+Blocks = Iterator[Iterable[tuple[str, ...]]]
 Note = Callable[[int], None]
 """Called with the number of records of every block."""
 
@@ -25,9 +27,10 @@ OBJECT_FIELDS = {
     "OKATO": 11,
     "TaxOffice": 4,
     "TaxDivision": 4,
-    "CentreStatus": 1,
     "Actuality": 2,
+    "CentreStatus": 1,
 }
+STREET_FIELDS = {name: length for name, length in OBJECT_FIELDS.items() if name != "CentreStatus"}
 HOUSE_FIELDS = {
     "Code": 23,
     "Numbers": 250,
@@ -50,7 +53,14 @@ def demand_widths(table: DbfTable) -> None:
             raise table.input.wrong(ru, f"field {field}: width {found.width}, at most {width} is allowed")
 
 
-def place_rows(table: DbfTable, region: Prefix | None, words: WordCollector, names: dict[str, str], note: Note) -> Rows:
+def rows_of(blocks: Blocks) -> Rows:
+    """The rows of the blocks one after another, without a step of Python's for each."""
+    return chain.from_iterable(blocks)
+
+
+def place_blocks(
+    table: DbfTable, region: Prefix | None, words: WordCollector, names: dict[str, str], note: Note
+) -> Blocks:
     """KLADR -> AddressObjects. `names` is given the regions' names."""
     for names_, types, codes, indexes, offices, divisions, okato, status in _blocks(table, "KLADR", region, note):
         levels = [level_of(c) for c in codes]
@@ -58,35 +68,30 @@ def place_rows(table: DbfTable, region: Prefix | None, words: WordCollector, nam
         keys = _keys(names_, actual, PLACE)
         words.add(keys)
         _learn_regions(names, levels, codes, names_, types)
-        yield from zip(
-            codes, levels, names_, keys, types, indexes, okato, offices, divisions, status, actual, strict=True
-        )
+        yield zip(codes, levels, names_, keys, types, indexes, okato, offices, divisions, actual, status, strict=True)
 
 
-def street_rows(table: DbfTable, region: Prefix | None, words: WordCollector, note: Note) -> Rows:
+def street_blocks(table: DbfTable, region: Prefix | None, words: WordCollector, note: Note) -> Blocks:
     """STREET -> AddressObjects."""
     for names, types, codes, indexes, offices, divisions, okato in _blocks(table, "STREET", region, note):
         actual = [c[15:] for c in codes]
         keys = _keys(names, actual, STREET)
         words.add(keys)
-        count = len(codes)
-        level, status = [STREET_LEVEL] * count, [""] * count
-        yield from zip(
-            codes, level, names, keys, types, indexes, okato, offices, divisions, status, actual, strict=True
-        )
+        levels = [STREET_LEVEL] * len(codes)
+        yield zip(codes, levels, names, keys, types, indexes, okato, offices, divisions, actual, strict=True)
 
 
-def house_rows(table: DbfTable, region: Prefix | None, note: Note) -> Rows:
+def house_blocks(table: DbfTable, region: Prefix | None, note: Note) -> Blocks:
     """DOMA -> AddressHouses."""
     for names, buildings, types, codes, indexes, offices, divisions, okato in _blocks(table, "DOMA", region, note):
-        yield from zip(codes, names, buildings, types, indexes, okato, offices, divisions, strict=True)
+        yield zip(codes, names, buildings, types, indexes, okato, offices, divisions, strict=True)
 
 
-def flat_rows(table: DbfTable, region: Prefix | None, note: Note) -> Rows:
+def flat_blocks(table: DbfTable, region: Prefix | None, note: Note) -> Blocks:
     """FLAT -> AddressHouses."""
     for names, codes, indexes, offices, divisions in _blocks(table, "FLAT", region, note):
         blank = [""] * len(codes)
-        yield from zip(codes, names, blank, ["кв"] * len(codes), indexes, blank, offices, divisions, strict=True)
+        yield zip(codes, names, blank, ["кв"] * len(codes), indexes, blank, offices, divisions, strict=True)
 
 
 def _learn_regions(
