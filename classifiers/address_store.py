@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import cast
@@ -13,6 +15,7 @@ from infobase.metadata.model import ClassifierUse
 from infobase.session import Session
 
 REGISTER = "InformationRegister."
+COMPARED_IN_MEMORY = 200_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,19 +119,41 @@ def compare(
     begins: str,
     rows: Iterable[tuple[str, ...]],
     keep: Callable[[str], bool],
+    in_memory: int = COMPARED_IN_MEMORY,
 ) -> Difference:
-    """The difference between `rows` and those records whose first field begins so and is to `keep`. Memory holds a number per record."""
+    """The difference between `rows` and those records whose first field begins so and is to `keep`. Memory holds a number per record, and
+    nothing when there are more than `in_memory` of them."""
     code = next(iter(fields))
-    stored = bulk.stream(tuple(fields), code, begins)
-    old = {row[0]: hash(row) for row in stored if keep(str(row[0]))}
+    stored = ((str(row[0]), hash(row)) for row in bulk.stream(tuple(fields), code, begins) if keep(str(row[0])))
+    given = ((row[0], hash(row)) for row in rows)
+    if bulk.count(code, begins) > in_memory:
+        return _compared_aside(stored, given)
+    old = dict(stored)
     found = Difference()
-    for row in rows:
-        before = old.pop(row[0], None)
+    for key, value in given:
+        before = old.pop(key, None)
         if before is None:
             found.added += 1
-        elif before != hash(row):
+        elif before != value:
             found.changed += 1
         else:
             found.unchanged += 1
     found.closed = len(old)
     return found
+
+
+def _compared_aside(stored: Iterable[tuple[str, int]], given: Iterable[tuple[str, int]]) -> Difference:
+    """The same in a scratch store outside memory."""
+    with closing(sqlite3.connect("", isolation_level=None)) as aside:
+        aside.execute("PRAGMA journal_mode = OFF")
+        for name, pairs in (("old", stored), ("new", given)):
+            aside.execute(f"CREATE TABLE {name}(code PRIMARY KEY, value) WITHOUT ROWID")
+            aside.executemany(f"INSERT OR REPLACE INTO {name} VALUES (?, ?)", pairs)
+        both = "FROM new JOIN old USING (code) WHERE new.value"
+        counts = (
+            "SELECT count(*) FROM new WHERE code NOT IN (SELECT code FROM old)",
+            f"SELECT count(*) {both} <> old.value",
+            "SELECT count(*) FROM old WHERE code NOT IN (SELECT code FROM new)",
+            f"SELECT count(*) {both} = old.value",
+        )
+        return Difference(*(int(aside.execute(sql).fetchone()[0]) for sql in counts))

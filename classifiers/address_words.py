@@ -7,7 +7,7 @@ It only grows while regions are replaced one by one: a word whose objects are go
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -47,23 +47,22 @@ class WordCollector:
         """Add to the register what it lacks; how many pairs."""
         with bulk_records(session, register) as bulk:
             if self._aside is None:
-                fresh = self._pairs()
-                known = set(_known(session, register))
-                return bulk.write(FIELDS, [p for p in fresh if tuple(p) not in known] if known else fresh)
+                known = {f"{word}\0{key}" for word, key in _known(session, register)}
+                return bulk.write(FIELDS, self._pairs(known))
             self._put_aside(self._pairs(), "fresh")
             self._put_aside(_known(session, register), "known")
             rows = self._aside.execute("SELECT word, key FROM fresh EXCEPT SELECT word, key FROM known ORDER BY 1, 2")
             return bulk.write(FIELDS, rows)
 
-    def _pairs(self) -> list[list[str]]:
-        """In the order of the register. Whole texts are sorted: pairs would take three times as long."""
+    def _pairs(self, without: Collection[str] = ()) -> Iterator[list[str]]:
+        """In the order of the register, `without` some. Whole texts are sorted: pairs would take three times as long and the memory."""
         self._keys.discard("")
         single = {key for key in self._keys if key[1:].isalpha()}
         lines = [f"{key}\0{key}" for key in single]
         for key in self._keys - single:
             lines += [f"{key[0]}{word}\0{key}" for word in set(words_of(key[1:]))]
         lines.sort()
-        return [line.split("\0") for line in lines]
+        return (line.split("\0") for line in lines if line not in without)
 
     def _put_aside(self, pairs: Iterable[Sequence[object]], table: str) -> None:
         if self._aside is None:

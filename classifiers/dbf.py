@@ -29,7 +29,7 @@ from classifiers.source import refused
 from classifiers.text import shown
 from infobase.errors import ClassifierInvalid
 
-BLOCK_RECORDS = 16_384
+BLOCK_RECORDS = 8_192
 VERSIONS = {0x03: "dBASE III", 0x04: "dBASE IV", 0x30: "Visual FoxPro", 0x31: "Visual FoxPro"}
 """First bytes of tables without a memo file; the others (0x83, 0x8B, 0xF5 ...) keep a part of the data elsewhere."""
 FIELD_TYPES = "CNDLF"

@@ -6,6 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from classifiers.address_store import compare
+from classifiers.address_words import WordCollector
 from engine_server.bulk import text_lines
 from infobase.bulk_records import bulk_records, range_end
 from infobase.errors import NotUnique, OperationForbidden
@@ -81,6 +83,32 @@ def test_only_plain_texts_that_fit_are_taken(empty: Session) -> None:
         bulk.write({"Region": 2, "VersionDate": 10}, [])
     with pytest.raises(OperationForbidden), bulk_records(empty, "InformationRegister.StageHistory"):
         pass
+
+
+@pytest.mark.parametrize("in_memory", [0, 100])
+def test_comparing_in_memory_and_aside_is_the_same(empty: Session, in_memory: int) -> None:
+    with bulk_records(empty, REGISTER) as bulk:
+        bulk.write(FIELDS, [(f"a{n}", "1", "x", "") for n in range(10)] + [("b0", "1", "x", "")])
+        rows = [(f"a{n}", "1", "x", "new" if n < 3 else "") for n in range(2, 14)]
+        found = compare(bulk, FIELDS, "a", rows, keep=lambda code: code != "a9", in_memory=in_memory)
+    assert (found.added, found.changed, found.closed, found.unchanged) == (5, 1, 2, 6)
+
+
+def test_words_kept_in_memory_and_put_aside_are_the_same(empty: Session) -> None:
+    keys = [f"2улица {n} {'абвгд'[n % 5]}{n}" for n in range(50)] + ["", "1майский", "2майский"]
+    found = []
+    for remembered in (1_000, 10):
+        empty.information_registers.AddressWords.delete({})
+        with WordCollector(remembered) as words:
+            for key in keys[:40]:
+                words.add([key])
+            words.write(empty, "InformationRegister.AddressWords")
+        with WordCollector(remembered) as words:
+            words.add(keys)
+            words.write(empty, "InformationRegister.AddressWords")
+        found.append([tuple(r.values()) for r in empty.information_registers.AddressWords.select()])
+    assert found[0] == found[1]
+    assert ("1майский", "1майский") in found[0]
 
 
 def test_one_entry_tells_the_event_log(empty: Session) -> None:
