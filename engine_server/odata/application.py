@@ -117,7 +117,7 @@ class _Application:
         with ExitStack() as stack:
             try:
                 session = stack.enter_context(self._open(credentials))
-                reply = self._service.handle(request, session, stack)
+                reply = self._service.handle(request, session)
             except ODataError as e:
                 return _refusal(e, request.options.format)
             except InfobaseError as e:

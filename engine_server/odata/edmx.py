@@ -17,6 +17,7 @@ from engine_server.odata.model import (
     RECORD,
     RECORD_SET,
     REFERENCE,
+    ROW,
     STORAGE,
     TYPE,
     EntityType,
@@ -60,7 +61,8 @@ def metadata_document(model: Model) -> bytes:
 
 
 def _entity_type(model: Model, entity: EntityType) -> Iterator[str]:
-    yield f'<EntityType Name="{entity.name}"><Key>'
+    is_open = ' OpenType="true"' if any(p.kind == COMPOSITE for p in entity.properties) else ""
+    yield f'<EntityType Name="{entity.name}"{is_open}><Key>'
     yield from (f'<PropertyRef Name="{k}"/>' for k in entity.keys)
     yield "</Key>"
     if "SurrogateKey" in entity.keys:
@@ -68,30 +70,30 @@ def _entity_type(model: Model, entity: EntityType) -> Iterator[str]:
     for p in entity.properties:
         yield from _properties(p, entity)
     for c in entity.collections:
-        yield f'<Property Name="{c.name}" Type="Collection({NAMESPACE}.{c.rows.row_type})" Nullable="false"/>'
+        yield _property(c.name, f"Collection({NAMESPACE}.{c.rows.row_type})", nullable=entity.variety != RECORD_SET)
     for a in _associations(model, entity):
         yield a.navigation
     yield "</EntityType>"
 
 
 def _properties(p: Property, entity: EntityType) -> Iterator[str]:
+    """As 1C has it, everything but the key may be null."""
+    nullable = p.key not in entity.keys
     if p.kind == COMPOSITE:
-        key = p.name in entity.keys
-        yield _property(p.name, "Edm.String", nullable=not key)
-        yield _property(p.name + TYPE, "Edm.String", nullable=not key)
+        yield _property(p.name, "Edm.String", nullable=nullable)
+        yield _property(p.name + TYPE, "Edm.String", nullable=nullable)
     elif p.kind == STORAGE:
-        yield _property(p.name, "Edm.Stream", nullable=True)
-        yield _property(p.name + DATA, "Edm.Binary", nullable=True)
-        yield _property(p.name + TYPE, "Edm.String", nullable=True)
+        yield _property(p.name, "Edm.Stream")
+        yield _property(p.name + DATA, "Edm.Binary")
+        yield _property(p.name + TYPE, "Edm.String")
     elif p.kind == PREDEFINED:
         yield _property(p.name, "Edm.Boolean")
     else:
-        nullable = p.key not in entity.keys and (p.kind == REFERENCE or edm_type(p.simple) == "Edm.DateTime")
         length = p.simple.length if isinstance(p.simple, StringType) else 0
         yield _property(p.key, edm_type(p.simple), nullable=nullable, length=length)
 
 
-def _property(name: str, type_name: str, *, nullable: bool = False, length: int = 0) -> str:
+def _property(name: str, type_name: str, *, nullable: bool = True, length: int = 0) -> str:
     limit = f' MaxLength="{length}"' if length else ""
     return f'<Property Name="{name}" Type="{type_name}" Nullable="{"true" if nullable else "false"}"{limit}/>'
 
@@ -163,7 +165,7 @@ class _Association:
 
 
 def _associations(model: Model, entity: EntityType) -> Iterator[_Association]:
-    if entity.variety not in (OBJECT, RECORD, CONSTANT):
+    if entity.variety not in (OBJECT, ROW, RECORD, CONSTANT):
         return
     for p in entity.properties:
         if p.kind == REFERENCE and p.field != "Ref":
@@ -179,7 +181,7 @@ def _functions(model: Model, entity: EntityType) -> Iterator[str]:
     meta = model.configuration.objects[entity.object]
     if entity.variety == OBJECT and isinstance(meta, Document) and meta.posting == "Allow":
         yield _import("Post", entity, "", {"PostingModeOperational": "Edm.Boolean"}, effects=True)
-        yield _import("Unpost", entity, "", {}, effects=True)
+        yield _import("Unpost", entity, "", {"PostingModeOperational": "Edm.Boolean"}, effects=True)
     if entity.variety not in (RECORD, RECORD_SET):
         return
     for function in virtual.functions_of(meta):
@@ -187,7 +189,8 @@ def _functions(model: Model, entity: EntityType) -> Iterator[str]:
         if totals != (entity.variety == RECORD_SET):
             continue
         result = f"{entity.name}_{virtual.TYPE_SUFFIXES[function]}" if totals else entity.name
-        yield _import(function, entity, result, {n: _argument(n) for n in virtual.PARAMETERS[function]}, effects=False)
+        arguments = {n: _argument(n) for n in sorted(virtual.PARAMETERS[function])}
+        yield _import(function, entity, result, arguments, effects=False)
 
 
 def _argument(name: str) -> str:
@@ -196,7 +199,7 @@ def _argument(name: str) -> str:
 
 def _import(name: str, entity: EntityType, result: str, arguments: dict[str, str], *, effects: bool) -> str:
     returned = f' ReturnType="Collection({NAMESPACE}.{result})"' if result else ""
-    parameters = "".join(f'<Parameter Name="{n}" Type="{t}" Nullable="true" Mode="In"/>' for n, t in arguments.items())
+    parameters = "".join(f'<Parameter Name="{n}" Type="{t}"/>' for n, t in arguments.items())
     return (
         f'<FunctionImport Name="{name}"{returned} m:HttpMethod="{"POST" if effects else "GET"}" IsBindable="true" '
         f'IsSideEffecting="{"true" if effects else "false"}" EntitySetPath="{entity.name}">'

@@ -277,7 +277,7 @@ def _register_types(meta: InformationRegister | AccumulationRegister) -> Iterato
     if isinstance(meta, AccumulationRegister) or meta.subordinate:
         recorder = by_field["Recorder"]
         if isinstance(meta, AccumulationRegister):
-            keys = (*_wire([recorder]), "LineNumber")
+            keys = (recorder.key, "LineNumber", *recorder.wire_names[1:])
         records = EntityType(f"{name}_RecordType", full_name, full_name, RECORD, properties, keys)
         rows = Collection("RecordSet", ("НаборЗаписей",), records, "")
         yield EntityType(name, full_name, full_name, RECORD_SET, (recorder,), _wire([recorder]), (rows,)), [english]

@@ -53,30 +53,32 @@ class Reader:
     # --- lists ---
 
     def batches(self, wanted: Wanted) -> Iterator[list[Entry]]:
-        """The list in batches, inside one snapshot."""
+        """The list in batches. Each is read from a snapshot of its own (or of the caller's transaction) and goes on behind the last row of the
+        one before: a client that takes its time holds nothing in the base."""
         if wanted.top == 0:
             yield []
             return
-        with self.session.reading():
-            if not wanted.allowed_only:
-                self._demand_all_allowed(wanted)
-            for records in self._record_batches(wanted):
-                yield self.entries(wanted.selection, records)
-
-    def _record_batches(self, wanted: Wanted) -> Iterator[list[Record]]:
+        if not wanted.allowed_only:
+            self._demand_all_allowed(wanted)
         query = self._query(wanted)
         left, position, key = wanted.top, wanted.skip, None
         while True:
             limit = BATCH if left is None else min(BATCH, left)
             start, known = (position, key) if key is not None else self._memory.nearest(self._owner, query, position)
-            rows, key = self.session.query_page(_page(query, limit, known, position - start))
-            yield [cast(Record, dict(r)) for r in rows]
-            position += len(rows)
-            left = None if left is None else left - len(rows)
-            if len(rows) < limit or left == 0 or key is None:
-                break
-        if key is not None:
-            self._memory.remember(self._owner, query, position, key)
+            with self.session.reading():
+                records, key = self._records(_page(query, limit, known, position - start))
+                entries = self.entries(wanted.selection, records)
+            position += len(records)
+            left = None if left is None else left - len(records)
+            if key is not None and left is not None:
+                self._memory.remember(self._owner, query, position, key)
+            yield entries
+            if len(records) < limit or left == 0 or key is None:
+                return
+
+    def _records(self, query: Query) -> tuple[list[Record], tuple[object, ...] | None]:
+        rows, key = self.session.query_page(query)
+        return [cast(Record, dict(r)) for r in rows], key
 
     @property
     def _owner(self) -> str:
@@ -136,9 +138,9 @@ class Reader:
         return found
 
     def first(self, selection: Selection, where: Condition) -> Entry | None:
-        wanted = Wanted(selection, selection.entity.source, where, top=1)
+        query = self._query(Wanted(selection, selection.entity.source, where))
         with self.session.reading():
-            records = next(self._record_batches(wanted))
+            records, _ = self._records(_page(query, 1, None, 0))
             return self.entries(selection, records)[0] if records else None
 
     # --- entries ---

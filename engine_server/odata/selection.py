@@ -69,7 +69,8 @@ def select(model: Model, entity: EntityType, names: Sequence[str], expand: Seque
 
 def _select(model: Model, entity: EntityType, names: Sequence[str], expand: Sequence[str], depth: int) -> Selection:
     wanted = _wanted(names)
-    expansions, used = _expansions(model, entity, expand, wanted, depth)
+    meant = [key for key in wanted.deeper if _is_reference(model, entity, key)]
+    expansions, used = _expansions(model, entity, [*expand, *meant], wanted, depth)
     presentations, own = _presentations(entity, wanted)
     if _everything(wanted, used):
         rows = () if wanted.without_rows else tuple(Rows(c, c.rows.properties) for c in entity.collections)
@@ -144,10 +145,7 @@ def _rows(entity: EntityType, wanted: _Wanted, used: set[str]) -> tuple[Rows, ..
             made.append(Rows(c, tuple(dict.fromkeys(c.rows.demand(n)[0] for n in names))))
     for key in wanted.deeper:
         if key and key not in used and entity.collection(key) is None:
-            found = entity.find(key)
-            if found is None:
-                raise no_property(entity.name, key)
-            raise bad_option(f"$select={key}/... без $expand={key}", f"$select={key}/... without $expand={key}")
+            raise no_property(entity.name, key)
     return tuple(made)
 
 
@@ -188,6 +186,14 @@ def _expanded(model: Model, entity: EntityType, name: str) -> list[Property]:
     if not _published(model, p):
         raise refuse(404, NO_TYPE, f"Тип сущности {name} не опубликован", f"The entity type of {name} is not published")
     return [p]
+
+
+def _is_reference(model: Model, entity: EntityType, name: str) -> bool:
+    """Whether `$select=name/...` means the related entity: clients leave out the `$expand` that goes with it."""
+    found = entity.find(name)
+    return (
+        found is not None and not found[1] and found[0].kind in (REFERENCE, COMPOSITE) and _published(model, found[0])
+    )
 
 
 def _published(model: Model, p: Property) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any, cast
@@ -69,12 +68,13 @@ class Service:
     def __init__(self, memory: PageMemory) -> None:
         self._memory = memory
 
-    def handle(self, request: Request, session: Session, stack: ExitStack) -> Reply:
-        """The reply; what it still reads while it is sent is released by `stack`. ODataError and the kernel's errors."""
-        call = _Call(request, session, model_of(session), self._memory, stack)
-        reply = call.reply()
-        if request.method not in READ:
-            self._memory.forget()
+    def handle(self, request: Request, session: Session) -> Reply:
+        """The reply; a long list is still read, through the session, while it is sent. ODataError and the kernel's errors."""
+        if request.method in READ:
+            with session.reading():
+                return _Call(request, session, model_of(session), self._memory).reply()
+        reply = _Call(request, session, model_of(session), self._memory).reply()
+        self._memory.forget()
         return reply
 
 
@@ -84,7 +84,6 @@ class _Call:
     session: Session
     model: Model
     memory: PageMemory
-    stack: ExitStack
 
     def __post_init__(self) -> None:
         self.options: Options = self.request.options
@@ -99,8 +98,6 @@ class _Call:
 
     def reply(self) -> Reply:
         parts = segments(self.request.path)
-        if self.request.method in READ:
-            self.stack.enter_context(self.session.reading())
         if not parts:
             return self._service_document()
         if parts[0].name == "$metadata":

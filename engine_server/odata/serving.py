@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 
 import uvicorn
@@ -16,8 +17,12 @@ CLOSING_SECONDS = 5
 """How long requests under way may take to end when the service stops."""
 
 
+_ADDRESS = re.compile(r"/(?:[^/]*/)?odata/standard\.odata(?=/|$)")
+
+
 class OneBase:
-    """The application of one base: `/odata/standard.odata`, with or without a slash at its end."""
+    """The application of one base: `/odata/standard.odata`, with or without a slash at its end. Clients written for 1C want the name of a
+    publication before it; here there is one base, so any name will do."""
 
     def __init__(self, odata: ASGIApp) -> None:
         self._odata = odata
@@ -28,13 +33,11 @@ class OneBase:
             return
         if scope["type"] != "http":
             return
-        # Clients that ask for an infobase's name and get none begin with two slashes.
-        path = "/" + scope["path"].lstrip("/")
-        if path == PREFIX or path.startswith(PREFIX + "/"):
-            inner = {**scope, "path": path, "root_path": scope.get("root_path", "") + PREFIX}
-            await self._odata(inner, receive, send)
+        found = _ADDRESS.match(scope["path"])
+        if found is None:
+            await _nothing(send)
             return
-        await _nothing(send)
+        await self._odata({**scope, "root_path": scope.get("root_path", "") + found[0]}, receive, send)
 
 
 async def _lifespan(receive: Receive, send: Send) -> None:

@@ -82,6 +82,34 @@ def test_functions_are_bound() -> None:
     }
 
 
+def test_shapes_are_those_of_the_platform() -> None:
+    """Names, keys and roles as a published configuration of 1C has them."""
+    found = schema(edmx.metadata_document(Model(shop(), resolve(shop(), ["*"]))))
+    types = {t.get("Name"): t for t in found.iterfind(f"{EDM}EntityType")}
+
+    def keys(name: str) -> list[str | None]:
+        return [k.get("Name") for k in types[name].iterfind(f"{EDM}Key/{EDM}PropertyRef")]
+
+    assert keys("AccumulationRegister_Остатки") == ["Recorder", "Recorder_Type"]
+    assert keys("AccumulationRegister_Остатки_RecordType") == ["Recorder", "LineNumber", "Recorder_Type"]
+    assert keys("AccumulationRegister_Продажи_RecordType") == ["Recorder_Key", "LineNumber"]
+    assert keys("InformationRegister_СостоянияЗаказов") == ["Recorder_Key"]
+    assert keys("InformationRegister_СостоянияЗаказов_RecordType") == ["Period", "Заказ_Key"]
+    assert keys("InformationRegister_Цены") == ["Period", "Товар_Key"]
+    assert types["Catalog_Партнеры"].get("OpenType") == "true" and types["Catalog_Товары"].get("OpenType") is None
+    for t in types.values():
+        for p in t.iterfind(f"{EDM}Property"):
+            expected = "false" if p.get("Name") in keys(t.get("Name", "")) or p.get("Name") == "RecordSet" else "true"
+            assert p.get("Nullable") == expected, (t.get("Name"), p.get("Name"))
+    navigation = types["Document_Заказ_Товары"].find(f"{EDM}NavigationProperty")
+    assert navigation is not None and dict(navigation.attrib) == {
+        "Name": "Товар",
+        "Relationship": "StandardODATA.Document_Заказ_Товары_Товар",
+        "FromRole": "Begin",
+        "ToRole": "End",
+    }
+
+
 def test_types_of_numbers() -> None:
     found = schema(edmx.metadata_document(Model(shop(), resolve(shop(), ["*"]))))
     types = {

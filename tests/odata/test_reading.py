@@ -171,6 +171,8 @@ def test_expand(client: Client, world: World) -> None:
         ORDERS, **{"$expand": "Партнер", "$select": "Number,Партнер/ИНН", "$filter": "Posted eq true"}
     )
     assert some["Партнер"].keys() == {"ИНН"} and some["Number"] == "000000001"
+    (same,) = client.values(ORDERS, **{"$select": "Number, Партнер/ИНН", "$filter": "Posted eq true"})
+    assert same["Партнер"] == some["Партнер"]
     every = client.values(PARTNERS, **{"$expand": "*", "$orderby": "Code"})
     assert every[0]["Регион"]["Code"] == "500" and every[1]["Регион"] is None
     composite = client.values(PARTNERS, **{"$expand": "Предмет", "$filter": "Description eq 'Ёлка & <Ко>'"})
