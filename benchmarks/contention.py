@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import time
 from dataclasses import dataclass
+from typing import Any
 
 from benchmarks.harness import Bench, Figure
 from benchmarks.writing import CRM, new_order, sample
@@ -25,13 +26,23 @@ class Served:
     longest: float
 
 
-def _work(connection: str, begin: float, seconds: float) -> Served:
+_start: Any = None
+"""In a child: where all of them meet before they begin."""
+
+
+def _meet_at(barrier: Any) -> None:
+    global _start
+    _start = barrier
+
+
+def _work(connection: str, seconds: float) -> Served:
     count = errors = 0
     longest = 0.0
     with connect(connection) as session:
         order = new_order(session)
-        time.sleep(max(0.0, begin - time.time()))
-        while time.time() < begin + seconds:
+        _start.wait(120)
+        end = time.perf_counter() + seconds
+        while time.perf_counter() < end:
             started = time.perf_counter()
             try:
                 made = order.copy()
@@ -58,10 +69,9 @@ def contention(bench: Bench, kind: str) -> list[Figure]:
     session.settings.set(SESSION_LIMIT, "0")
     engine.close()
     connection = bench.connection(kind, "contention")
-    begin = time.time() + 6
     context = multiprocessing.get_context("spawn")
-    with context.Pool(PROCESSES) as pool:
-        served = pool.starmap(_work, [(connection, begin, bench.seconds)] * PROCESSES)
+    with context.Pool(PROCESSES, _meet_at, (context.Barrier(PROCESSES),)) as pool:
+        served = pool.starmap(_work, [(connection, bench.seconds)] * PROCESSES, chunksize=1)
     counts = [s.count for s in served]
     return [
         Figure(

@@ -7,7 +7,7 @@ import logging
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -61,7 +61,7 @@ class FileEventLog:
 
     def append(self, entries: Sequence[LogEntry]) -> None:
         if entries:
-            self._guarded(lambda conn: self._insert(conn, entries))
+            self._guarded(entries)
 
     def begin(self, entries: Sequence[LogEntry]) -> None:
         """The first entries of a base just published: a new log is written at one stroke, an old one is gone on with."""
@@ -86,6 +86,7 @@ class FileEventLog:
             conn.execute("BEGIN")
             for statement in create_statements("sqlite"):
                 conn.execute(statement.sql)
+            self._learn(conn, code_keys(entries))
             self._insert(conn, entries)
             conn.execute("COMMIT")
             if self._journal == "wal":
@@ -168,22 +169,33 @@ class FileEventLog:
 
     # --- plumbing ---
 
-    def _guarded(self, work: Callable[[sqlite3.Connection], None]) -> None:
+    def _guarded(self, entries: Sequence[LogEntry]) -> None:
         try:
             with self._mutex, self._locked():
                 conn = self._connect()
-                conn.execute("BEGIN IMMEDIATE")
-                try:
-                    work(conn)
-                    conn.execute("COMMIT")
-                except BaseException:
-                    self._codes.clear()
-                    if conn.in_transaction:
-                        conn.execute("ROLLBACK")
-                    raise
+                missing = [k for k in code_keys(entries) if k not in self._codes]
+                if missing or len(entries) > _ROWS_PER_INSERT:
+                    self._in_transaction(conn, missing, entries)
+                else:
+                    self._insert(conn, entries)  # one statement is a transaction by itself
                 self._checkpoint(conn)
         except (sqlite3.Error, OSError) as problem:
+            self._codes.clear()
             self._report(problem)
+
+    def _in_transaction(
+        self, conn: sqlite3.Connection, missing: Sequence[CodeKey], entries: Sequence[LogEntry]
+    ) -> None:
+        conn.execute("BEGIN IMMEDIATE")
+        try:
+            self._learn(conn, missing)
+            self._insert(conn, entries)
+            conn.execute("COMMIT")
+        except BaseException:
+            self._codes.clear()
+            if conn.in_transaction:
+                conn.execute("ROLLBACK")
+            raise
 
     def _report(self, problem: Exception) -> None:
         if not self.trouble:
@@ -219,12 +231,13 @@ class FileEventLog:
             self._conn = conn
         return self._conn
 
+    def _learn(self, conn: sqlite3.Connection, keys: Sequence[CodeKey]) -> None:
+        for key in keys:
+            insert, select = add_code(key, "?")
+            conn.execute(insert.sql, insert.params)
+            self._codes[key] = conn.execute(select.sql, select.params).fetchone()[0]
+
     def _insert(self, conn: sqlite3.Connection, entries: Sequence[LogEntry]) -> None:
-        for key in code_keys(entries):
-            if key not in self._codes:
-                insert, select = add_code(key, "?")
-                conn.execute(insert.sql, insert.params)
-                self._codes[key] = conn.execute(select.sql, select.params).fetchone()[0]
         rows = [encode(e, self._codes) for e in entries]
         for start in range(0, len(rows), _ROWS_PER_INSERT):
             statement = insert_statement(rows[start : start + _ROWS_PER_INSERT], "?")

@@ -52,6 +52,7 @@ class Registry:
         self._held: dict[str, LockFile] = {}
         self._exclusive: LockFile | None = None
         self._own = ""
+        self._own_end = ""
         self._sessions: dict[uuid.UUID, Path] = {}
         """This engine's sessions -> the file that would tell their end."""
         self.leftovers: list[str] = []
@@ -64,6 +65,7 @@ class Registry:
         with self._changing():
             self._demand_shared()
             self._own = self._write(Entry(uuid.uuid4().hex, self.owner, os.getpid(), HOST))
+            self._own_end = str(self._folder.sessions / f"{self._own}.end")
             return self._own
 
     def enter_session(self, info: SessionInfo, limit: int = 0) -> tuple[str, SessionInfo]:
@@ -169,15 +171,11 @@ class Registry:
         """SessionTerminated when this engine was ended, or all of its sessions: the base may since have changed under it."""
         if not self._own:
             return
-        paths = [self._folder.sessions / f"{self._own}.end"]
-        found = [p for p in paths if os.path.exists(p)]  # noqa: PTH110
-        if not found and self._sessions:
-            paths = list(self._sessions.values())
-            found = [p for p in paths if os.path.exists(p)]  # noqa: PTH110
-            if len(found) < len(paths):
-                return
-        if found:
-            raise SessionTerminated(detail=_read_text(found[0]))
+        if os.path.exists(self._own_end):  # noqa: PTH110 - asked twice in every transaction
+            raise SessionTerminated(detail=_read_text(Path(self._own_end)))
+        ends = self._sessions.values()
+        if ends and all(os.path.exists(p) for p in ends):  # noqa: PTH110
+            raise SessionTerminated(detail=_read_text(next(iter(ends))))
 
     @contextmanager
     def waiting(self) -> Iterator[None]:
