@@ -5,7 +5,7 @@ Reads only. Each fault is a `Finding` with a stable code; of many alike a few ar
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Literal
@@ -24,7 +24,7 @@ from infobase.schema.search import search_key
 from infobase.storage import Column, Finding, Row, Statement, Table, Transaction
 
 EXAMPLES = 5
-STATEMENTS_AT_ONCE = 50
+STATEMENTS_AT_ONCE = 20
 
 
 FixKind = Literal["none", "clear", "delete", "set", "renumber", "uncircle"]
@@ -70,12 +70,17 @@ class Held:
     fields: tuple[FieldLayout, ...]
 
 
-def check_infobase(kernel: Kernel) -> list[Finding]:
+Progress = Callable[[str, int, int], None]
+
+
+def check_infobase(kernel: Kernel, progress: Progress | None = None) -> list[Finding]:
     """The store's own integrity, then the logical check on one snapshot. Where a damaged store breaks the latter off, that is a finding too."""
+    if progress is not None:
+        progress(text(ru="Хранилище", en="Store"), 0, 0)
     found = kernel.engine.check()
     try:
         with kernel.engine.transaction(write=False) as tx:
-            return found + check_base(kernel, tx)
+            return found + check_base(kernel, tx, progress)
     except InfobaseError as error:
         if not any(f.severity == "error" for f in found):
             raise
@@ -83,7 +88,7 @@ def check_infobase(kernel: Kernel) -> list[Finding]:
         return [*found, Finding("error", "check_incomplete", message, kernel.engine.place)]
 
 
-def check_base(kernel: Kernel, tx: Transaction) -> list[Finding]:
+def check_base(kernel: Kernel, tx: Transaction, progress: Progress | None = None) -> list[Finding]:
     """Every logical fault, in the order: configuration, rows, search columns, totals."""
     found = list(_configuration_findings(kernel, tx))
     probes = probes_of(kernel)
@@ -91,6 +96,8 @@ def check_base(kernel: Kernel, tx: Transaction) -> list[Finding]:
         part = probes[start : start + STATEMENTS_AT_ONCE]
         results = tx.run([p.statement for p in part])
         found += [_finding(kernel, p, rows) for p, rows in zip(part, results, strict=True) if rows]
+        if progress is not None:
+            progress(text(ru="Строки", en="Rows"), start + len(part), len(probes))
     found += _predefined_findings(kernel, tx)
     found += _search_findings(kernel, tx)
     return found + totals_findings(kernel, tx)

@@ -263,9 +263,9 @@ def describe(base: Infobase, progress: Progress | None = None) -> InfobaseInfo:
 
 
 @served("Administration")
-def check(base: Infobase) -> list[Finding]:
+def check(base: Infobase, progress: Progress | None = None) -> list[Finding]:
     """The store's own integrity and the base's logic; changes nothing."""
-    return check_infobase(base.kernel)
+    return check_infobase(base.kernel, progress)
 
 
 # --- moving ---

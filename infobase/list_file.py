@@ -234,7 +234,15 @@ def find_base(name: str, place: Path | None = None) -> tuple[BaseList, Section] 
 def connection_of(bases: BaseList, section: Section) -> ConnectionString:
     """Where an entry leads. ListInvalid names the list and the entry."""
     try:
-        return parse(section.connect)
+        return _with_code(parse(section.connect), section)
     except ConnectionStringInvalid as e:
         detail = f"[{section.name}] Connect={masked(section.connect)}: {e}"
         raise ListInvalid(place=bases.place, detail=detail) from e
+
+
+def _with_code(found: ConnectionString, section: Section) -> ConnectionString:
+    """`AdditionalParameters=/UC 987654` gives the permission code, as to 1C's own clients."""
+    code = re.search(r"(?i)(?:^|\s)/UC\s*(\S+)", section.get("AdditionalParameters"))
+    if code is None or found.permission_code or found.kind not in ("file", "srvr"):
+        return found
+    return ConnectionString(found.kind, (*found.pairs, ("UC", code[1])))

@@ -76,7 +76,7 @@ def repair(
     InfobaseBusy names those who work in the base. A repair that fails leaves everything as it was."""
     kernel = base.kernel
     with kernel.engine.exclusive(timeout):
-        found = check_infobase(kernel)
+        found = check_infobase(kernel, progress)
         if not _wanted(found, bad_refs):
             return Report(None, [], found)
         kept = None if backup is None else keep_as_it_is(base, backup, progress)
@@ -86,7 +86,7 @@ def repair(
             for one in mended:
                 comment = f"{one.place}: {one.code}, {one.rows}"
                 tx.log([session.log_entry("_$InfoBase$_.TARMess", severity="Warning", comment=comment)])
-        return Report(kept, mended, check_infobase(kernel))
+        return Report(kept, mended, check_infobase(kernel, progress))
 
 
 def _wanted(found: Sequence[Finding], bad_refs: BadRefs) -> bool:

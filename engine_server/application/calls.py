@@ -547,7 +547,7 @@ def log_append(context: Context, args: Args) -> object:
 @call()
 def log_trim(context: Context, args: Args) -> object:
     context.session.access.demand_configuration("Administration")
-    return context.base.engine.event_log().trim(values.decode(args["before"]))
+    return context.base.engine.event_log().trim(values.decode(args["before"]), int(args.get("last", 0)))
 
 
 @call()

@@ -132,8 +132,8 @@ class RemoteEventLog:
         given = self._door.answer("log_read", {"filter": values.encode(wanted)})
         return (cast(LogEntry, values.decode(entry)) for entry in given)
 
-    def trim(self, before: dt.datetime) -> int:
-        return int(self._door.answer("log_trim", {"before": values.encode(before)}))
+    def trim(self, before: dt.datetime, last: int = 0) -> int:
+        return int(self._door.answer("log_trim", {"before": values.encode(before), "last": last}))
 
     def clear(self) -> None:
         raise NotOverTheWire(what=text(ru="Очистка журнала регистрации", en="Clearing the event log"))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
@@ -11,10 +12,10 @@ import click
 
 from infobase import infobase as bases
 from infobase import repair as repairs
-from infobase.commands.access import Login, connection_argument, demand_administrator, login_options, opened
+from infobase.commands.access import Login, connection_argument, demand_administrator, login_options, opened, store
 from infobase.commands.interface import command, json_option, option
 from infobase.commands.output import print_json, print_table, progress, remark, say
-from infobase.errors import CheckFailed, UsageError
+from infobase.errors import CheckFailed, InfobaseDamaged, UsageError
 from infobase.i18n import text
 from infobase.served import door_of
 from infobase.session import Session
@@ -73,6 +74,25 @@ def check(
         raise UsageError(
             detail=text(ru="--backup и --bad-refs - для --fix", en="--backup and --bad-refs go with --fix")
         )
+    try:
+        _check(connection, login, CheckOptions(on_copy, fix, bad_refs, backup, wait), as_json=as_json)
+    except InfobaseDamaged as e:
+        _tell_store(connection, e, as_json=as_json)
+
+
+@dataclass(frozen=True)
+class CheckOptions:
+    """What `check` was asked to do."""
+
+    on_copy: bool
+    fix: bool
+    bad_refs: repairs.BadRefs
+    backup: Path | None
+    wait: float
+
+
+def _check(connection: str, login: Login, options: CheckOptions, *, as_json: bool) -> None:
+    fix, on_copy = options.fix, options.on_copy
     with opened(connection, login) as (base, session), ExitStack() as stack:
         demand_administrator(session)
         if (fix or on_copy) and door_of(base.kernel.engine) is not None:
@@ -82,11 +102,22 @@ def check(
             )
         subject = stack.enter_context(repairs.private_copy(base)) if on_copy else base
         if not fix:
-            _tell(bases.check(subject), as_json=as_json)
+            with progress() as step:
+                findings = bases.check(subject, step)
+            _tell(findings, as_json=as_json)
             return
-        place = None if on_copy else backup or _beside(base)
-        report = _repair(subject, session, bad_refs, place, wait)
+        place = None if on_copy else options.backup or _beside(base)
+        report = _repair(subject, session, options.bad_refs, place, options.wait)
     _tell_report(report, as_json=as_json)
+
+
+def _tell_store(connection: str, e: InfobaseDamaged, *, as_json: bool) -> None:
+    """A base too damaged to be opened: what its store itself complains of, as far as that can be asked, for nobody can log in."""
+    complaints: list[Finding] = []
+    with suppress(InfobaseDamaged), store(connection) as engine:
+        complaints = engine.check()
+    message = text(ru=f"база не открывается: {e}", en=f"the base cannot be opened: {e}")
+    _tell([*complaints, Finding("error", "base.unreadable", message, str(e.fields.get("place", "")))], as_json=as_json)
 
 
 def _beside(base: bases.Infobase) -> Path:

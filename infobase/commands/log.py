@@ -6,7 +6,7 @@ import datetime as dt
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import wraps
 from pathlib import Path
@@ -145,7 +145,8 @@ def show(
         entries = list(source.read(replace(wanted, limit=limit, newest_first=not oldest_first)))
         if follow:
             latest = entries if oldest_first else entries[::-1]
-            _follow(source, wanted, latest, as_json=as_json)
+            with suppress(KeyboardInterrupt):  # Ctrl-C is how following ends
+                _follow(source, wanted, latest, as_json=as_json)
             return
     if as_json:
         print_json(entries)

@@ -166,3 +166,17 @@ def test_a_spoiled_index_is_built_anew(program: Program, tmp_path: Path) -> None
     code, _, err = program("check", conn, "--fix", "--backup", tmp_path / "kept")
     assert code == 0, err
     assert program("check", conn)[0] == 0
+
+
+def test_a_base_that_cannot_be_opened_still_tells_what_its_store_complains_of(program: Program, tmp_path: Path) -> None:
+    conn = f'File="{tmp_path / "base"}";'
+    assert program("create", conn, "--template", Path(__file__).parents[1] / "shop")[0] == 0
+    file = tmp_path / "base" / "1Cv8.1CD"
+    raw = bytearray(file.read_bytes())
+    raw[4096:] = bytes(len(raw) - 4096)
+    file.write_bytes(raw)
+    code, out, err = program("check", conn, "--json")
+    assert code == errors.CheckFailed.exit_code, err
+    assert {"base.unreadable"} <= {f["code"] for f in json.loads(out)}
+    file.write_bytes(b"not a base at all")
+    assert program("check", conn)[0] == errors.CheckFailed.exit_code

@@ -15,9 +15,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine_file.locks import HOST, describe_card
 from infobase.commands.sessions import lock_spaces
 from infobase.connection import SESSION_LIMIT, connect, session_limit
 from infobase.errors import InfobaseBusy, LockTimeout, SessionLimit, SessionsBlocked, SessionTerminated
+from infobase.list_file import resolve
 from infobase.session_block import SessionBlock, format_cdn, parse_cdn
 from infobase.storage import SERVICE_APPLICATION, LockKey
 from tests.bases import Place
@@ -129,6 +131,17 @@ def _wait(condition: Callable[[], bool]) -> None:
     raise AssertionError("it did not come")
 
 
+def test_a_lock_of_a_dead_process_names_it() -> None:
+    with subprocess.Popen([sys.executable, "-c", ""]) as process:
+        process.wait()
+    card = {"user": "Иванов", "application": "1CV8C", "host": HOST, "pid": process.pid}
+    assert "Иванов" in describe_card(card) and (
+        "процесс завершён" in describe_card(card) or "gone" in describe_card(card)
+    )
+    alive = describe_card(card | {"pid": os.getpid()})
+    assert "процесс завершён" not in alive and "gone" not in alive
+
+
 # --- ends ---
 
 
@@ -219,6 +232,24 @@ def test_a_file_block_written_by_another_program_holds(tmp_path: Path) -> None:
     with pytest.raises(SessionsBlocked, match="Резервное копирование"):
         place.session()
     connect(f"{place.connection}UC=КодРазрешения;").close()
+
+
+def test_the_code_of_an_entry_of_the_list_lets_in(tmp_path: Path) -> None:
+    place = Place(f'File="{tmp_path / "base"}";')
+    place.create()
+    engine = place.engine()
+    engine.administration().set_block(SessionBlock(code="987654"))
+    engine.close()
+    lines = [
+        "[Лавка]",
+        f"Connect={place.connection}",
+        "AdditionalParameters=/TechnicalSpecialistMode /UC 987654",
+        "[Закрыто]",
+    ]
+    (tmp_path / "list.v8i").write_text("\n".join([*lines, f"Connect={place.connection}"]), "utf-8")
+    connect(resolve("Лавка", tmp_path / "list.v8i")).close()
+    with pytest.raises(SessionsBlocked):
+        connect(resolve("Закрыто", tmp_path / "list.v8i"))
 
 
 moments = st.none() | st.datetimes(dt.datetime(1900, 1, 1), dt.datetime(9999, 12, 31)).map(
