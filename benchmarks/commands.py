@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from benchmarks.load.commands import add_to
 from infobase.commands.interface import command_in, group, json_option, option
 from infobase.commands.output import print_facts, print_table, progress, say
 from infobase.errors import BenchmarkMissed, BenchmarkSlower
@@ -184,3 +185,6 @@ def page_command(run: Path, page: Path) -> None:
     from benchmarks import results
 
     pages.put(results.load(run), page)
+
+
+add_to(bench)

@@ -794,6 +794,14 @@ class BenchmarkSlower(InfobaseError):
     en = "It has become worse: {listing}"
 
 
+class BenchmarkRunInvalid(InfobaseError):
+    """A folder given for a comparison of the modes holds something else."""
+
+    exit_code = 194
+    ru = "Замер в {place}: {detail}"
+    en = "The run in {place}: {detail}"
+
+
 class BenchmarkMissed(InfobaseError):
     exit_code = 193
     ru = "Цели не достигнуты: {listing}"

@@ -13,6 +13,7 @@ import struct
 import subprocess
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 
 _EXT4_IOC_SHUTDOWN = 0x8004587D
@@ -80,7 +81,8 @@ def kill_inside(folder: Path, *others: int) -> None:
     themselves may wait for the system to bury them)."""
     killed = [pid for pid in _processes() if _works_in(pid, folder)]
     for pid in killed:
-        os.kill(pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
     deadline = time.monotonic() + 30
     while any(Path(f"/proc/{pid}").exists() for pid in (*killed, *others)) and time.monotonic() < deadline:
         time.sleep(0.01)

@@ -1,0 +1,160 @@
+"""Users as processes, networks, plans that can be resumed, and what a run of the two modes says."""
+
+from __future__ import annotations
+
+import dataclasses
+import socket
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from benchmarks.load import gilev, report
+from benchmarks.load.fill import new_base
+from benchmarks.load.modes import Cell, Keeper, Plan, Run, measure
+from benchmarks.load.network import NETWORKS, FileShare, Network, link, why_no_share
+from benchmarks.load.verdicts import bears, crossings, sentences
+from benchmarks.load.worker import Task, serve
+from infobase.check import check_base
+from infobase.connection import connect, engine_of
+from infobase.errors import BenchmarkRunInvalid
+from infobase.query_model import Query, SelectItem
+
+SILENT = lambda *_: None  # noqa: E731
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("load") / "base"
+    new_base(engine_of(f'File="{folder}";'), 60)
+    return folder
+
+
+def test_a_filled_base_is_a_sound_base_of_posted_orders(base: Path) -> None:
+    with connect(f'File="{base}";') as session:
+        found = session.query(Query("Document.SalesOrder", select=(SelectItem("Count(*)", "n"),)))
+        assert found[0]["n"] >= 60
+        with session.reading() as tx:
+            assert [f for f in check_base(session.kernel, tx) if f.severity == "error"] == []
+        order = next(iter(session.documents.SalesOrder.select(limit=1)))
+        order.post()
+        with session.reading() as tx:
+            assert [f for f in check_base(session.kernel, tx) if f.severity == "error"] == []
+
+
+@pytest.mark.parametrize("deed", ["post", "repost", "read", "find", "list", "report", "close_month", "office"])
+def test_every_user_is_served(base: Path, deed: str) -> None:
+    served = serve(Task(f'File="{base}";', deed, 2, 0.3))
+    assert len(served) == 2
+    assert all(s.count > 0 and not s.errors and s.longest > 0 for s in served)
+
+
+def test_a_task_that_fails_says_why(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match="InfobaseNotFound"):
+        serve(Task(f'File="{tmp_path}";', "post", 2, 0.1))
+
+
+@pytest.mark.skipif(bool(why_no_share()), reason=why_no_share())
+def test_a_file_share_counts_and_delays(base: Path, tmp_path: Path) -> None:
+    far = FileShare(Network("far", "", "", 0.01), base, tmp_path)
+    serve(Task(f'File="{base}";', "list", 1, 0.01), far.environment())
+    before = far.traffic()
+    slow = serve(Task(f'File="{base}";', "post", 1, 0.5), far.environment())
+    passed = far.traffic().turns - before.turns
+    near = FileShare(NETWORKS["local"], base, tmp_path)
+    serve(Task(f'File="{base}";', "list", 1, 0.01), near.environment())
+    fast = serve(Task(f'File="{base}";', "post", 1, 0.5), near.environment())
+    assert passed > 10
+    assert near.traffic().bytes > 0
+    assert sum(s.count for s in slow) < sum(s.count for s in fast)
+
+
+def test_a_link_delays_counts_and_keeps_every_byte() -> None:
+    echo = socket.create_server(("127.0.0.1", 0))
+
+    def answer() -> None:
+        conn, _ = echo.accept()
+        with conn:
+            while part := conn.recv(1 << 16):
+                conn.sendall(part)
+
+    threading.Thread(target=answer, daemon=True).start()
+    with link(Network("n", "", "", 0.02), echo.getsockname()[1]) as (port, traffic):
+        with socket.create_connection(("127.0.0.1", port)) as client:
+            for n in range(3):
+                started = time.monotonic()
+                sent = bytes([n]) * 1000
+                client.sendall(sent)
+                got = b""
+                while len(got) < len(sent):
+                    got += client.recv(1 << 16)
+                assert got == sent
+                assert time.monotonic() - started >= 0.02
+        assert traffic.turns == 3
+        assert traffic.bytes == 6000
+    echo.close()
+
+
+# --- plans and what they say ---
+
+
+def cell(mode: str, users: int, *, rate: float = 1.0, p95: float = 0.1, deed: str = "post") -> Cell:
+    return Cell(mode, "local", 100, deed, users, 1.0, int(rate * 100), p95 / 2, p95, p95, 1.0, 1.0, 10.0)
+
+
+def run_of(*cells: Cell, users: tuple[int, ...] = (1, 3, 5), deeds: tuple[str, ...] = ("post",)) -> Run:
+    plan = Plan(1, users, (100,), ("local",), deeds)
+    return Run(plan, {"cpu": "x"}, {}, {c.key: c for c in cells})
+
+
+def test_the_crossing_is_the_number_from_which_the_server_stays_ahead() -> None:
+    rates = {1: (2.0, 1.0), 3: (2.0, 3.0), 5: (1.0, 4.0)}
+    cells = [cell(m, u, rate=r[i]) for u, r in rates.items() for i, m in enumerate(("file", "server"))]
+    found = crossings(run_of(*cells))
+    assert [(c.users, dict(c.ratios)) for c in found] == [(3, {1: 0.5, 3: 1.5, 5: 4.0})]
+    falls_back = [dataclasses.replace(c, count=10) if c.key[4] == 5 and c.mode == "server" else c for c in cells]
+    assert crossings(run_of(*falls_back))[0].users is None
+
+
+def test_a_mode_bears_as_many_users_as_are_served_quickly() -> None:
+    cells = [cell("file", u, p95=p, deed="office") for u, p in ((1, 0.1), (3, 0.9), (5, 1.5))]
+    found = bears(run_of(*cells, deeds=("office",)))
+    assert [(b.mode, b.users, b.next) for b in found] == [("file", 3, 5)]
+    assert any("3" in s for s in sentences(run_of(*cells, deeds=("office",))))
+
+
+def test_a_run_is_kept_as_it_goes_and_taken_up_again(tmp_path: Path) -> None:
+    plan = Plan(0.25, (1,), (20,), ("local",), ("list", "find"), ("file",))
+    folder, scratch = tmp_path / "out", tmp_path / "scratch"
+    scratch.mkdir()
+    done = measure(plan, folder, scratch, SILENT)
+    assert done.complete
+    assert {c.deed for c in done.cells.values()} == {"list", "find"}
+    assert all(c.count > 0 and not c.skipped for c in done.cells.values())
+    lines = (folder / "run.jsonl").read_text("utf-8").split("\n")
+    (folder / "run.jsonl").write_text("\n".join(lines[:3]) + '\n{"cell": {"mo', "utf-8")
+    again = Keeper(folder).load()
+    assert len(again.cells) == 1
+    assert not again.complete
+    with pytest.raises(BenchmarkRunInvalid):
+        measure(dataclasses.replace(plan, users=(2,)), folder, scratch, SILENT)
+
+
+def test_the_report_shows_every_cell_and_the_answers(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    run = run_of(*(cell(m, u) for m in ("file", "server") for u in (1, 3, 5)))
+    page = report.write(run, tmp_path).read_text("utf-8")
+    assert page.count("<svg") == 1
+    assert (tmp_path / "local-100.png").read_bytes().startswith(b"\x89PNG")
+    assert all(sentence.partition("(")[0].strip() in page for sentence in sentences(run))
+
+
+def test_gilev_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gilev, "STEPS", (1, 2))
+    score = gilev.measure(f'File="{tmp_path / "base"}";', 0.3, SILENT)
+    assert list(tmp_path.iterdir()) == []
+    assert score.mode == "file"
+    assert score.index > 0
+    assert [s.sessions for s in score.steps] == [1, 2]
+    assert all(s.errors == 0 and s.rate > 0 for s in score.steps)
