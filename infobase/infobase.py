@@ -280,7 +280,12 @@ def dump_base(
     only_configuration: bool = False,
     progress: Progress | None = None,
 ) -> DumpSummary:
-    """Write a `.dt` of one snapshot of the base."""
+    """Write a `.dt` of one snapshot of the base. A remote base's dump is made by its server, for both administrators together."""
+    door = door_of(base.kernel.engine)
+    if door is not None:
+        return door.dump(
+            target, password=password, replace=replace, only_configuration=only_configuration, progress=progress
+        )
     return dump.write_dump(
         base.kernel,
         target,
@@ -307,9 +312,8 @@ def dump_logged(
     """`dump_base` for an administrator, with its entries in the event log. AccessDenied. A remote base is dumped by its server."""
     session.access.demand_configuration("Administration")
     given = {"password": password, "replace": replace, "only_configuration": only_configuration, "progress": progress}
-    door = door_of(base.kernel.engine)
-    if door is not None:
-        return door.dump(target, **given)  # type: ignore[arg-type]
+    if door_of(base.kernel.engine) is not None:
+        return dump_base(base, target, **given)  # type: ignore[arg-type]
     log = base.kernel.engine.event_log()
     log.append([session.log_entry("_$InfoBase$_.DumpStart", comment=str(target))])
     try:

@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from infobase import job_runner
+from infobase.connection import SESSION_LIMIT
 from infobase.errors import JobInvalid
 from infobase.i18n import Bilingual
 from infobase.infobase import open_base
@@ -117,6 +118,7 @@ def test_exactly_one_of_many_runners_wins(place: Place, ran: list[str]) -> None:
     for_each, count = 3, 6
     with ExitStack() as stack:
         first = stack.enter_context(place.session())
+        first.settings.set(SESSION_LIMIT, "0")
         for n in range(for_each):
             put(first, f"job {n}", mark=str(n))
         runners = []
