@@ -59,6 +59,7 @@ def build(
     except Unfit as e:
         raise PackageNotBuilt(place=recipe.place, detail=e.reason) from e
     target = out / (f"{stem}.zip" if zipped else stem)
+    _recover(target)
     if target.exists() and not replace:
         raise TargetExists(place=target)
     out.mkdir(parents=True, exist_ok=True)
@@ -184,12 +185,24 @@ def _scratch(out: Path, name: str) -> Iterator[Path]:
 def _take_name(staged: Path, target: Path) -> None:
     for place in [*staged.rglob("*"), staged]:
         _sync(place)
-    old = target.with_name(f".{target.name}.old")
-    shutil.rmtree(old, ignore_errors=True)
+    old = _replaced(target)
     if target.exists():
         target.rename(old)
     staged.rename(target)
     sync_folder(target.parent)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _replaced(target: Path) -> Path:
+    """Where the package being replaced stands for a moment."""
+    return target.with_name(f".{target.name}.infobase-old")
+
+
+def _recover(target: Path) -> None:
+    """Put right what a killed build left of the package that was being replaced."""
+    old = _replaced(target)
+    if old.exists() and not target.exists():
+        old.rename(target)
     shutil.rmtree(old, ignore_errors=True)
 
 

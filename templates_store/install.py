@@ -29,7 +29,8 @@ Progress = Callable[[str, int, int], None]
 LOCK_TIMEOUT = 20.0
 """Seconds to wait for another program that works on the same root."""
 LOCK_NAME = ".infobase.lock"
-_NEW, _OLD, _GONE = ".new", ".old", ".gone"
+_NEW, _OLD, _GONE = ".infobase-new", ".infobase-old", ".infobase-gone"
+"""Tails of hidden folders that are being filled, replaced, removed; nobody else's are touched."""
 _UNFIT = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f]')
 _MODE = 0o644
 
@@ -105,6 +106,11 @@ def _folder_name(value: str) -> str:
 def _package_files(package: Package) -> tuple[list[tuple[PurePosixPath, PackedFile]], Manifest]:
     """The files to copy, relative to the manifest's folder, and the manifest."""
     manifests = [f for f in package.files if f.path.suffix.casefold() == SUFFIX]
+    if not manifests and any(f.path.suffix.casefold() == ".efd" for f in package.files):
+        raise Unfit(
+            "это дистрибутив 1С: его архив .efd распаковывает программа установки 1С",
+            "a distribution of 1C: its .efd archive is unpacked by 1C's own installer",
+        )
     if not manifests:
         raise Unfit("в комплекте нет манифеста *.mft", "the package has no manifest *.mft")
     home = min((f.path.parent for f in manifests), key=lambda p: (len(p.parts), str(p)))
@@ -272,7 +278,7 @@ def _recover(root: Path) -> None:
         _prune(leftover.parent, root)
 
 
-_LEFTOVER = re.compile(rf"\..+(\.[0-9a-f]{{8}}(\{_NEW}|\{_GONE})|\{_OLD})")
+_LEFTOVER = re.compile(rf"\..+(\.[0-9a-f]{{8}}({re.escape(_NEW)}|{re.escape(_GONE)})|{re.escape(_OLD)})")
 
 
 def _leftovers(folder: Path, depth: int = 3) -> Iterator[Path]:

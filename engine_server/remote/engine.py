@@ -117,6 +117,12 @@ class RemoteEngine:
     def create(self) -> NoReturn:
         self._refuse("Создание хранилища", "Making a store")
 
+    def golden(self, key: str, cache: Path) -> NoReturn:
+        self.create()
+
+    def clone_from(self, golden: object) -> NoReturn:
+        self.create()
+
 
 class RemoteEventLog:
     """The event log of the base, at the server."""

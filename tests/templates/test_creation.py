@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -306,6 +307,36 @@ def test_killed_at_any_moment_there_is_a_whole_base_or_none(tmp_path: Path, monk
     assert ended == 2
     assert len(list((tmp_path / "cache" / "golden").glob("*/1Cv8.1CD"))) == 1
     assert not list((tmp_path / "cache" / "golden").glob("*/*.new"))
+
+
+def test_killed_on_the_server_there_is_a_whole_base_or_none(
+    tmp_path: Path, pg_url: str, pg_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("INFOBASE_CACHE", str(tmp_path / "cache"))
+    source = package(tmp_path / "p") / "1Cv8.cf"
+    code = (
+        "import sys; from pathlib import Path; from infobase.connection import engine_of;"
+        "from templates_store.creating import NewBase, create; print('ready', flush=True);"
+        "create(engine_of(sys.argv[2]), Path(sys.argv[1]), NewBase('x', allow_empty=True)); print('done')"
+    )
+    for number in range(7):
+        place = postgres.connection_string(pg_url, f"{pg_database}_{number}")
+        command = [sys.executable, "-c", code, str(source), place]
+        running = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        assert running.stdout is not None and running.stdout.readline() == "ready\n"
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            running.wait(0.12 * number * number if number < 6 else 60)
+        running.kill()
+        running.communicate()
+        engine = engine_of(place)
+        if engine.exists():
+            assert bases.open_base(engine).name == "x"
+        else:
+            assert number < 6
+            assert create(engine, source, NewBase("again", allow_empty=True)).name == "again"
+        engine.close()
+    for prefix in (pg_database, GOLDEN):
+        postgres.drop_databases(pg_url, prefix)
 
 
 def test_first_uses_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

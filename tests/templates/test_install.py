@@ -241,6 +241,20 @@ def test_a_root_or_a_folder_of_folders_is_not_removed(tmp_path: Path, root: Path
         remove(version_at(root).parent, root)
 
 
+def test_hidden_folders_of_others_are_left_alone(tmp_path: Path, root: Path) -> None:
+    install(package(tmp_path / "a"), root)
+    for name in (".notes.old", ".x.0123abcd.new", ".git"):
+        (version_at(root).parent / name).mkdir()
+        (version_at(root).parent / name / "1cv8.mft").write_bytes(b"mine")
+    settle(root)
+    install(package(tmp_path / "b"), root, replace=True)
+    assert len(list(version_at(root).parent.iterdir())) == 4
+
+
+def test_a_distribution_of_1c_is_recognised(tmp_path: Path, root: Path) -> None:
+    assert ".efd" in refused(forged(tmp_path / "p.zip", {"setup.exe": b"MZ", "1cv8.efd": b"x"}), root)
+
+
 # --- killed ---
 
 KILLED = """

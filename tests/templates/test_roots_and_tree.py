@@ -92,7 +92,7 @@ def test_versions_of_one_catalog_are_one_node_newest_first(tmp_path: Path) -> No
 def test_the_search_has_a_bound_and_passes_hidden_folders_and_links_by(tmp_path: Path) -> None:
     put(tmp_path, "a/b/c/d/e", entry("in", "1.0", "in"), "1Cv8.cf")
     put(tmp_path, "a/b/c/d/e/f", entry("deep", "1.0", "deep"), "1Cv8.cf")
-    put(tmp_path, "a/.1_0.00000000.new", entry("hidden", "1.0", "hidden"), "1Cv8.cf")
+    put(tmp_path, "a/.1_0.00000000.infobase-new", entry("hidden", "1.0", "hidden"), "1Cv8.cf")
     (tmp_path / "a" / "loop").symlink_to(tmp_path, target_is_directory=True)
     assert [t.manifest.name for t in tree_of(tmp_path)] == ["in"]
 
