@@ -12,6 +12,7 @@ import psycopg
 
 from benchmarks.addresses import addresses
 from benchmarks.backups import backup
+from benchmarks.classifiers import banks
 from benchmarks.contention import contention
 from benchmarks.environment import environment
 from benchmarks.harness import Bench, Figure, cluster
@@ -30,6 +31,7 @@ SCENARIOS: dict[str, tuple[Callable[[Bench, str], list[Figure]], tuple[str, ...]
     "dump": (dump, ENGINES),
     "backup": (backup, ENGINES),
     "template": (template, ENGINES),
+    "banks": (banks, ENGINES),
 }
 """What is measured and on which engines: a scenario is written once and gets its engine by name."""
 
