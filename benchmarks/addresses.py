@@ -65,8 +65,9 @@ def _loading(bench: Bench, kind: str, streets: Path, rows: int) -> list[Figure]:
     clock = bench.clock(kind)
     by_hand = _raw_copy if kind == "server" else _raw_file
     for n in range(ROUNDS):
+        place = _fresh(bench, kind, f"kladr_{n}")
         before = clock()
-        run = in_child(_load_child, _fresh(bench, kind, f"kladr_{n}"), str(streets), "")
+        run = in_child(_load_child, place, str(streets), "")
         server = clock() - before if kind == "server" else 0.0
         ours.append(Run(Spent(run.spent.wall, run.spent.cpu + server), run.peak_mb))
         same.append(spent(lambda: by_hand(bench, streets, same=True), clock))

@@ -21,7 +21,7 @@ MAX_PLACE_KEYS = 150
 MAX_PLACES = 300
 FIRST_KEYS = 8
 """The likeliest names are asked for apart from the rest, which a limit may cut."""
-MAX_PAIRS = 4000
+MAX_PAIRS = 3000
 """(name of a street, place) pairs tried: one probe of the index each."""
 MIN_ANCHORS, MAX_ANCHORS = 12, 60
 """Places of which streets are looked for: fewer of them when many names fit."""

@@ -136,11 +136,14 @@ class AddressReader:
         names = self._columns(self._targets.objects, OBJECT_COLUMNS)
         code, key = names[0], names[OBJECT_COLUMNS.index("SearchKey")]
         shown = ", ".join(f"o.{name}" for name in names)
-        values = self._session.kernel.dialect.values
+        dialect = self._session.kernel.dialect
+        probe = f"{self._table(self._targets.objects)} o WHERE o.{key} = k.v AND o.{code} >= p.lo AND o.{code} < p.hi"
+        if dialect.lateral:
+            probe = f"{dialect.lateral}(SELECT {shown} FROM {probe} LIMIT {limit}) s"
+            shown = ", ".join(f"s.{name}" for name in names)
         sql = (
-            f"WITH k(v) AS (VALUES {values(1, len(keys))}), p(lo, hi) AS (VALUES {values(2, len(anchors))}) "
-            f"SELECT {shown} FROM p CROSS JOIN k CROSS JOIN {self._table(self._targets.objects)} o "
-            f"WHERE o.{key} = k.v AND o.{code} >= p.lo AND o.{code} < p.hi LIMIT {limit}"
+            f"WITH k(v) AS (VALUES {dialect.values(1, len(keys))}), p(lo, hi) AS (VALUES {dialect.values(2, len(anchors))}) "
+            f"SELECT {shown} FROM p CROSS JOIN k CROSS JOIN {probe} LIMIT {limit}"
         )
         params = [*keys, *(bound for anchor in anchors for bound in below(anchor))]
         return [_place(row) for row in tx.run([Statement(sql, params)])[0]]

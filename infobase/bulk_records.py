@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 
 DELETE_VALUES = 1000
+MANY_RECORDS = 1000
+"""From so many written on the planner is told of them at once: it would go on as if the register were empty."""
 
 
 def range_end(begins: str) -> str:
@@ -97,8 +99,11 @@ class BulkRecords:
 
     def finish(self) -> None:
         """Build the indexes again and log what was done."""
+        dialect = self.session.kernel.dialect
         if self._without_indexes:
-            self.tx.run(index_statements(self._layout.table, self.session.kernel.dialect))
+            self.tx.run(index_statements(self._layout.table, dialect))
+        if self.written >= MANY_RECORDS and dialect.statistics:
+            self._run(dialect.statistics.format(table=self._table()))
         if self.written or self.deleted:
             ru, en = f"Загружено: {self.written}", f"Loaded: {self.written}"
             if self.deleted:

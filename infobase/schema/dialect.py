@@ -31,6 +31,10 @@ class Dialect:
     """Ends a SELECT that takes only the rows nobody else holds, and holds them."""
     has_table: str = ""
     """A SELECT with the name of a table as its parameter: a row when the table is there."""
+    lateral: str = ""
+    """Before a subquery of FROM that sees what stands before it: then it is done for each row there. "" where a plain join is."""
+    statistics: str = ""
+    """Makes the planner learn a table that was just filled ({table}); "" where it needs nothing."""
     relaxed_commit: str = ""
     """Makes this transaction's commit not wait for the disk, for what a later durable commit will carry along."""
 
@@ -119,6 +123,8 @@ POSTGRESQL = Dialect(
     lambda _: None,
     row_lock=" FOR UPDATE",
     share_lock=" FOR KEY SHARE",
+    lateral="LATERAL ",
+    statistics="ANALYZE {table}",
     skip_locked=" FOR UPDATE SKIP LOCKED",
     has_table="SELECT 1 FROM pg_tables WHERE schemaname = 'public' AND tablename = %s",
     relaxed_commit="SET LOCAL synchronous_commit = off",
