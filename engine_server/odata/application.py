@@ -9,7 +9,7 @@ import asyncio
 import logging
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
@@ -19,7 +19,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from engine_server.odata import atom_format, json_format
-from engine_server.odata.errors import BAD_REQUEST, HANDLER, METHOD_FORBIDDEN, ODataError, of_kernel, refuse
+from engine_server.odata.errors import BAD_REQUEST, HANDLER, METHOD_FORBIDDEN, NO_RIGHTS, ODataError, of_kernel, refuse
 from engine_server.odata.options import ATOM, JSON, Format, parse_format, parse_options, query_pairs
 from engine_server.odata.pages import PageMemory
 from engine_server.odata.requests import Credentials, Opener, Reply, Request, credentials_of
@@ -76,6 +76,8 @@ class _Application:
             raise refuse(
                 405, METHOD_FORBIDDEN, f"HTTP-метод {method} запрещён", f"The HTTP method {method} is not allowed"
             )
+        if method not in ("GET", "HEAD"):
+            _demand_own_origin(http.headers)
         query = http.scope.get("query_string", b"")
         if len(query) > MAX_QUERY:
             raise refuse(414, BAD_REQUEST, f"Запрос длиннее {MAX_QUERY} байт", f"A query longer than {MAX_QUERY} bytes")
@@ -169,6 +171,15 @@ def _format_of(http: HttpRequest) -> Format:
     with suppress(ODataError):
         return parse_format("", accept)
     return Format(ATOM)
+
+
+def _demand_own_origin(headers: Headers) -> None:
+    """A page of somebody else's, open in a browser that remembers the password, must not write here: browsers tell where a page is from."""
+    origin = headers.get("origin")
+    if origin is not None and urlsplit(origin).netloc != headers.get("host", ""):
+        raise refuse(
+            403, NO_RIGHTS, "Запись со страниц других сайтов запрещена", "Pages of other sites may not write here"
+        )
 
 
 def _language(headers: Headers) -> str:

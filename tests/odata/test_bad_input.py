@@ -147,6 +147,17 @@ def test_head_has_no_body(client: Client) -> None:
     assert (answer.status_code, answer.content) == (200, b"")
 
 
+def test_pages_of_other_sites_cannot_write(client: Client) -> None:
+    before = client.send("GET", f"{GOODS}/$count").text
+    for origin in ("http://evil.example", "null", "http://127.0.0.1:1"):
+        headers = {"Origin": origin, "Content-Type": "text/plain"}
+        assert client.error("POST", GOODS, content=b'{"Description":"x"}', headers=headers)[:2] == (403, "20")
+    assert client.send("GET", f"{GOODS}/$count").text == before
+    own = {"Origin": f"http://{client.http.base_url.netloc.decode()}"}
+    made = client.send("POST", GOODS, params={"$format": "json"}, json={"Description": "x"}, headers=own).json()
+    assert client.send("DELETE", f"{GOODS}(guid'{made['Ref_Key']}')").status_code == 204
+
+
 def raw(service: Served, request: bytes) -> bytes:
     parts = urlsplit(service.url)
     with socket.create_connection((parts.hostname, parts.port), timeout=20) as connection:
