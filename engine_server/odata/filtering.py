@@ -234,10 +234,17 @@ class Filtering:
             return edm.parse_version(p.name, value)
         if isinstance(value, Ref | None):
             return value
+        if p.field == "PredefinedDataName" and isinstance(value, str):
+            return self._predefined(value)
         simple = p.simple
         if isinstance(value, dt.datetime | Decimal | bool | uuid.UUID) and not self._suits(simple, value):
             raise edm.unfit(p.name, value, edm.edm_type(simple))
         return value if isinstance(value, dt.datetime) else edm.parse(self._configuration, p.name, simple, value)
+
+    def _predefined(self, value: str) -> str:
+        """The stored name of a predefined item that is shown by its Russian one."""
+        items = (i for o in self._configuration.catalogs for i in o.predefined)
+        return next((i.name for i in items if i.naming.answers_to(value)), value)
 
     @staticmethod
     def _suits(simple: object, value: object) -> bool:

@@ -112,6 +112,14 @@ def test_what_a_filter_finds(client: Client, world: World, text: str, found: set
     assert names(client, filled) == found
 
 
+def test_predefined_items_are_found_by_the_name_that_is_shown(client: Client) -> None:
+    (center,) = client.values("Catalog_Регионы", **{"$filter": "Code eq '001'"})
+    assert (center["Predefined"], center["PredefinedDataName"]) == (True, "Центр")
+    for text in ("PredefinedDataName eq 'Центр'", "ИмяПредопределенныхДанных eq 'Center'"):
+        assert client.values("Catalog_Регионы", **{"$filter": text}) == [center]
+    assert len(client.values("Catalog_Регионы", **{"$filter": "Predefined"})) == 3
+
+
 def test_rows_of_documents(client: Client) -> None:
     big = client.values(ORDERS, **{"$filter": "Товары/any(d: d/Количество gt 10 and d/Товар/Description eq 'Стул')"})
     assert [d["Комментарий"] for d in big] == ["черновик"]

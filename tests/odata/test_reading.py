@@ -116,6 +116,7 @@ def test_the_service_document(client: Client) -> None:
         ("Catalog_Партнеры/$count", "2"),
         ("Catalog_Партнеры/$count?$filter=Code eq '000001'", "1"),
         ("Catalog_Партнеры_Телефоны/$count", "2"),
+        ("Constant_СвойРегион/$count", "1"),
         ("Document_Заказ(guid'{order}')/Партнер/Регион/Description/$value", "Тверская"),
         ("Document_Заказ(guid'{order}')/Posted/$value", "true"),
         ("Document_Заказ(guid'{order}')/Товары/$count", "1"),
@@ -194,3 +195,32 @@ def test_order_and_pages(client: Client) -> None:
 def test_constants(client: Client) -> None:
     assert client.values("Constant_НаименованиеФирмы") == [{"SurrogateKey": 0, "Value": ""}]
     assert client.json(f"Constant_СвойРегион(guid'{ZERO}')")["Value_Key"] == ZERO
+
+
+FORMS = (
+    "$format=json&$top=2&$expand=*",
+    "$format=json&$select=*, *____Presentation",
+    "$format=json;odata=verbose&$top=1&$inlinecount=allpages",
+    "$format=atom&$skip=1",
+)
+
+
+def test_every_set_in_every_form(client: Client) -> None:
+    for name in [s["name"] for s in client.json("")["value"]]:
+        for form in FORMS:
+            answer = client.send("GET", f"{name}?{form}")
+            assert answer.status_code == 200, (name, form, answer.text)
+        assert client.send("GET", f"{name}/$count").text.isdigit()
+
+
+def test_the_address_an_entity_names_leads_to_it(client: Client) -> None:
+    for name in [s["name"] for s in client.json("")["value"] if not s["name"].startswith("Constant_")]:
+        for listed in client.values(name, **{"$format": "application/json;odata=fullmetadata", "$top": "3"}):
+            single = client.json(listed["odata.editLink"])
+            assert plain(single) == plain(listed), name
+            for link in [v for k, v in single.items() if k.endswith("@navigationLinkUrl")]:
+                assert client.send("GET", link).status_code == 200, link
+
+
+def plain(entity: dict[str, object]) -> dict[str, object]:
+    return {k: v for k, v in entity.items() if "odata" not in k and "@" not in k}
