@@ -1,43 +1,82 @@
-"""The `infobase` program: assembles the command groups that the packages define."""
+"""The `infobase` program: assembles the command groups that the packages define, each imported when it is asked for."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from importlib import import_module
 
 import click
 
 import infobase
-from benchmarks.commands import bench
-from classifiers.commands import classifier
-from crm.commands import demo
-from engine_server.application.commands import administration, life, tune
-from engine_server.application.commands.common import server
-from engine_server.odata import commands as odata_commands
-from infobase.commands import (
-    advising,
-    backing_up,
-    bases,
-    checking,
-    configuration,
-    copying,
-    documents,
-    inspecting,
-    job_running,
-    listing,
-    log,
-    moving,
-    querying,
-    runner,
-    sessions,
-    users,
-)
-from infobase.commands.interface import Option, group
+from infobase.commands import runner
+from infobase.commands.interface import Deferred, Option, group
 from infobase.i18n import Bilingual
-from infobase.inspection.recognise import register as register_inspection
-from templates_store.commands.create import create
-from templates_store.commands.template import template
-from templates_store.commands.wizard import wizard
-from templates_store.inspection import inspect_manifest
+
+
+def _at(place: str) -> Callable[[], click.Command]:
+    """The command that stands at "module:name"."""
+
+    def load() -> click.Command:
+        module, _, name = place.partition(":")
+        command = getattr(import_module(module), name)
+        assert isinstance(command, click.Command)
+        return command
+
+    return load
+
+
+def _inspect() -> click.Command:
+    from infobase.commands.inspecting import inspect
+    from infobase.inspection.recognise import register
+    from templates_store.inspection import inspect_manifest
+
+    register(".mft", inspect_manifest)
+    return inspect
+
+
+def _server() -> click.Command:
+    """The parts are imported for their commands, which they add to the group."""
+    for part in ("administration", "life", "tune"):
+        import_module(f"engine_server.application.commands.{part}")
+    from engine_server.application.commands.common import server
+
+    return server
+
+
+COMMANDS: dict[str, Callable[[], click.Command]] = {
+    "demo": _at("crm.commands:demo"),
+    "create": _at("templates_store.commands.create:create"),
+    "wizard": _at("templates_store.commands.wizard:wizard"),
+    "drop": _at("infobase.commands.bases:drop"),
+    "list": _at("infobase.commands.listing:listing"),
+    "info": _at("infobase.commands.bases:info"),
+    "query": _at("infobase.commands.querying:query"),
+    "post": _at("infobase.commands.documents:post"),
+    "dump": _at("infobase.commands.moving:dump"),
+    "verify": _at("infobase.commands.moving:verify"),
+    "restore": _at("infobase.commands.moving:restore"),
+    "copy": _at("infobase.commands.copying:copy"),
+    "prepare": _at("infobase.commands.copying:prepare"),
+    "replicate": _at("infobase.commands.moving:replicate"),
+    "advise": _at("infobase.commands.advising:advise"),
+    "inspect": _inspect,
+    "backup": _at("infobase.commands.backing_up:backup"),
+    "jobs": _at("infobase.commands.job_running:jobs"),
+    "check": _at("infobase.commands.checking:check"),
+    "config": _at("infobase.commands.configuration:config"),
+    "sessions": _at("infobase.commands.sessions:sessions"),
+    "user": _at("infobase.commands.users:user"),
+    "role": _at("infobase.commands.users:role"),
+    "log": _at("infobase.commands.log:log"),
+    "serve": _at("engine_server.odata.commands:serve"),
+    "odata": _at("engine_server.odata.commands:odata"),
+    "classifier": _at("classifiers.commands:classifier"),
+    "bench": _at("benchmarks.commands:bench"),
+    "template": _at("templates_store.commands.template:template"),
+    "server": _server,
+}
+"""In the order of a day's work."""
 
 root = group(
     "infobase",
@@ -47,46 +86,8 @@ CONN - строка соединения (File="DIR"; или DBMS=PostgreSQL;DBS
     en="""An emulator of the 1C:Enterprise 8 platform: infobases in one file and in PostgreSQL
 
 CONN is a connection string (File="DIR"; or DBMS=PostgreSQL;DBSrvr=..;DB=..;), a postgresql:// URL, a folder, or a name from the list.""",
+    commands=Deferred(COMMANDS),
 )
-
-COMMANDS: tuple[click.Command, ...] = (
-    demo,
-    create,
-    wizard,
-    bases.drop,
-    listing.listing,
-    bases.info,
-    querying.query,
-    documents.post,
-    moving.dump,
-    moving.verify,
-    moving.restore,
-    copying.copy,
-    copying.prepare,
-    moving.replicate,
-    advising.advise,
-    inspecting.inspect,
-    backing_up.backup,
-    job_running.jobs,
-    checking.check,
-    configuration.config,
-    sessions.sessions,
-    users.user,
-    users.role,
-    log.log,
-    odata_commands.serve,
-    odata_commands.odata,
-    classifier,
-    bench,
-    template,
-    server,
-)
-_PARTS = (administration, life, tune)
-"""Modules whose import adds their commands to the group `server`."""
-
-register_inspection(".mft", inspect_manifest)
-for _command in COMMANDS:
-    root.add_command(_command)
 _version = click.version_option(
     infobase.__version__, prog_name="infobase", cls=Option, says=Bilingual("Показать версию", "Show the version")
 )

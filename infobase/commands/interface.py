@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from typing import Any, TypeVar
 
 import click
@@ -115,6 +115,32 @@ class Group(_Bilingual, click.Group):
             ru, en = f"нет команды «{args[0]}»; есть: {options}", f"no command {args[0]!r}; there are: {options}"
             raise UsageError(detail=text(ru=ru, en=en))
         return super().resolve_command(ctx, args)
+
+
+class Deferred(MutableMapping[str, click.Command]):
+    """Commands by name, each imported when it is first wanted: a program of many parts starts as fast as the part that is run."""
+
+    def __init__(self, sources: Mapping[str, Callable[[], click.Command]]) -> None:
+        self._sources, self._made = dict(sources), dict[str, click.Command]()
+
+    def __getitem__(self, name: str) -> click.Command:
+        if name not in self._made:
+            self._made[name] = self._sources[name]()
+        return self._made[name]
+
+    def __setitem__(self, name: str, command: click.Command) -> None:
+        self._sources[name] = lambda: command
+        self._made[name] = command
+
+    def __delitem__(self, name: str) -> None:
+        del self._sources[name]
+        self._made.pop(name, None)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._sources)
+
+    def __len__(self) -> int:
+        return len(self._sources)
 
 
 def group(name: str, *, ru: str, en: str, **settings: Any) -> Group:

@@ -195,3 +195,14 @@ def test_as_a_process_under_a_poor_locale(tmp_path: Path) -> None:
     assert done.returncode == errors.InfobaseNotFound.exit_code
     assert "не найдена" in done.stderr.decode("utf-8")
     assert b"Traceback" not in done.stderr
+
+
+def test_every_command_is_where_the_program_says_and_bears_its_name() -> None:
+    for name, load in cli.COMMANDS.items():
+        assert load().name == name
+
+
+def test_a_command_imports_only_its_own_part() -> None:
+    script = "import sys, cli; cli.root.commands['list']; print([m for m in sys.modules if m in ('classifiers', 'crm', 'uvicorn')])"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
