@@ -28,7 +28,7 @@ from tests.administration.conftest import Program
 from tests.bases import SHOP, Place, shop
 
 ROOT = Path(__file__).parents[2]
-ROUNDS = int(os.environ.get("INFOBASE_KILL_ROUNDS", "8"))
+ROUNDS = int(os.environ.get("INFOBASE_KILL_ROUNDS", "6"))
 PARTNERS = 60
 
 

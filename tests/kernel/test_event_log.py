@@ -95,7 +95,7 @@ def test_the_base_opens_and_works_without_its_log(tmp_path: Path) -> None:
     log.write_bytes(b"this is no database at all" * 100)
     with place.session() as session:
         session.catalogs.Goods.new(Description="Гвоздь").write()
-        assert [f.code for f in session.kernel.engine.check() if f.severity == "warning"] == ["log.unavailable"]
+        assert "log.unavailable" in [f.code for f in session.kernel.engine.check() if f.severity == "warning"]
     for file in log.parent.iterdir():
         file.unlink()
     with place.session() as session:
