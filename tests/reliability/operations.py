@@ -249,8 +249,8 @@ OPERATIONS: tuple[Operation, ...] = (
         "replicate", lambda g: ["replicate", g.source.connection, g.target.connection], _nothing, _absent_or_equal
     ),
     Operation(
-        "config-import",
-        lambda g: ["config", "import", str(g.configuration), g.target.connection, "--yes"],
+        "config-apply",
+        lambda g: ["config", "apply", g.target.connection, str(g.configuration), "--yes"],
         _old_configuration,
         _old_or_updated,
     ),
