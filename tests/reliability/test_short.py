@@ -45,7 +45,7 @@ def test_killed_in_server_mode(server_ground: Ground, operation: Operation) -> N
 @pytest.mark.skipif(bool(NO_STRACE), reason=NO_STRACE)
 @pytest.mark.parametrize("kind", list(interrupted.FAULTS))
 @pytest.mark.parametrize(
-    "operation", [o for o in OPERATIONS if o.name in ("restore", "dump", "config-import")], ids=lambda o: o.name
+    "operation", [o for o in OPERATIONS if o.name in ("restore", "dump", "config-apply")], ids=lambda o: o.name
 )
 def test_a_failing_disk(file_ground: Ground, operation: Operation, kind: str) -> None:
     found = interrupted.faults(file_ground, operation, kind, most=25, step=12)
