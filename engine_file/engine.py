@@ -32,6 +32,7 @@ from engine_file.folder import (
 )
 from engine_file.locks import Gate, holder_card, leave_gate, shared_gate
 from engine_file.registry import Registry
+from engine_file.staged import Staging
 from engine_file.store import Journal, Store, choose_journal
 from engine_file.transaction import FileTransaction
 from infobase.errors import InfobaseExists, InfobaseNotFound, StorageFailure
@@ -41,8 +42,6 @@ from infobase.storage import (
     EventLogStore,
     Finding,
     LockKey,
-    LogEntry,
-    LogFilter,
     SessionAdministration,
     SessionInfo,
     Snapshot,
@@ -77,7 +76,7 @@ class FileEngine:
         self.folder = BaseFolder.at(folder)
         self.place = str(self.folder.root)
         self.lock_timeout = lock_timeout
-        self._staged: _Staging | None = None
+        self._staged: Staging | None = None
         self._golden = False
         self._mutex = threading.RLock()
         self._clear()
@@ -198,7 +197,7 @@ class FileEngine:
             root.mkdir(parents=True, exist_ok=True)
             sweep(self.folder)
             staged = FileEngine(root, lock_timeout=self.lock_timeout)
-            staged._staged = _Staging(Neighbour(self.folder, "new"), made)
+            staged._staged = Staging(Neighbour(self.folder, "new"), made)
         return staged
 
     def publish(self, staged: FileEngine, *, replace: bool) -> None:
@@ -474,30 +473,6 @@ class FileEngine:
 
     def size(self) -> StoreStats:
         return upkeep.measure(self.folder, self.base, self.journal)
-
-
-class _Staging:
-    """What a staged store keeps until it is published: its file, whether its folder is new, and its log entries."""
-
-    def __init__(self, neighbour: Neighbour, made_folder: bool) -> None:
-        self.neighbour, self.made_folder = neighbour, made_folder
-        self.entries: list[LogEntry] = []
-        self.published = False
-
-    def append(self, entries: Sequence[LogEntry]) -> None:
-        self.entries.extend(entries)
-
-    def read(self, wanted: LogFilter) -> Iterator[LogEntry]:
-        return iter(self.entries)
-
-    def trim(self, before: dt.datetime, last: int = 0) -> int:
-        kept = [e for e in self.entries if e.date >= before]
-        removed = len(self.entries) - len(kept)
-        self.entries = kept
-        return removed
-
-    def clear(self) -> None:
-        self.entries = []
 
 
 @contextmanager

@@ -62,12 +62,12 @@ from infobase.errors import InfobaseError
 if len(sys.argv) > 2:
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), resource.RLIM_INFINITY))
-print("go", flush=True)
 n = 0
 try:
     while n < (1 if len(sys.argv) > 2 else 10**6):
         n += 1
         list_file.edit(Path(sys.argv[1]), lambda bases: bases.add(bases.free_name("b"), folder("/b")))
+        print("go", flush=True)
 except InfobaseError as e:
     sys.exit(e.exit_code)
 """
@@ -134,10 +134,9 @@ def test_killed_edits_leave_a_whole_list(tmp_path: Path) -> None:
         kill_after(start(EDIT, place), random.uniform(0.02, 0.2))
         bases = list_file.read(place)
         assert place.read_bytes().startswith(b"\xef\xbb\xbf") and place.read_bytes().endswith(b"\r\n")
-        assert len(bases.bases) >= count and bases.find("first") is not None
+        assert len(bases.bases) > count and bases.find("first") is not None
         assert all(b.id and b.connect for b in bases.bases)
         count = len(bases.bases)
-    assert count > 1
 
 
 def test_a_full_disk_leaves_the_old_list(tmp_path: Path) -> None:
