@@ -20,7 +20,7 @@ from infobase.commands.access import (
     store,
 )
 from infobase.commands.backing_up import print_verdicts
-from infobase.commands.bases import ask_to_replace
+from infobase.commands.bases import DEMO_WORDS, ask_to_replace
 from infobase.commands.interface import command, json_option, option, yes_option
 from infobase.commands.output import print_facts, print_json, print_table, progress, say, size_text
 from infobase.dump_format import DumpSummary
@@ -108,6 +108,7 @@ def _print_summary(found: DumpSummary, *, as_json: bool) -> None:
             text(ru="Таблиц", en="Tables"): found.tables,
             text(ru="Строк", en="Rows"): found.rows,
             text(ru="Хеш содержимого", en="Content digest"): found.content_digest,
+            **({text(ru="Назначение", en="Purpose"): DEMO_WORDS} if found.demo else {}),
         }
     )
 

@@ -171,6 +171,7 @@ def test_a_demo_base_is_known_as_one_wherever_it_goes(
     engine.close()
     dump = tmp_path / "1Cv8.dt"
     assert program("dump", tmp_path / "demo", dump)[0] == 0
+    assert "учебная" in program("verify", dump)[1] and json.loads(program("verify", dump, "--json")[1])["demo"] is True
     login = ("--password-file", secret)
     code, out, err = program("create", places[0], "--template", dump, "--password-file", secret)
     assert code == 0 and "учебная" in out, err
