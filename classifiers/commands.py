@@ -14,8 +14,9 @@ from classifiers.address_commands import address, address_options, ask_regions
 from classifiers.bank_commands import check_account, pick, refresh
 from classifiers.download import MAX_BYTES, MAX_SECONDS, Limits, downloaded
 from classifiers.kind import ClassifierKind, Options
-from classifiers.places import BUILTIN, TEMPLATE_SETTING, builtin_file, template_file, watch
+from classifiers.places import BUILTIN, builtin_file, template_file, watch
 from classifiers.status import STATES, checklist
+from infobase import infobase as bases
 from infobase.commands.access import Login, connection_argument, login_options, opened
 from infobase.commands.interface import command_in, group, json_option, option
 from infobase.commands.output import print_json, print_table, progress, remark, say
@@ -196,7 +197,9 @@ def _in_templates(session: Session, kind: ClassifierKind) -> Path:
 
     configuration = session.kernel.configuration
     names = (configuration.naming.name, configuration.naming.ru, configuration.vendor)
-    return template_file(kind, session.settings.get(TEMPLATE_SETTING), [r.path for r in find_roots()], names)
+    with session.reading() as tx:
+        own = bases.identity_of(tx).get(bases.TEMPLATE_FOLDER, "")
+    return template_file(kind, own, [r.path for r in find_roots()], names)
 
 
 def _load(session: Session, kind: str | None, path: Path, options: Options, name: str = "") -> loader.LoadReport:

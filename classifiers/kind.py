@@ -60,7 +60,8 @@ class ClassifierFile(Protocol):
 class Format:
     """One published form of a kind. `select`: the members of a source that are in it, judged by content (none: the source is something
     else). `open`: those members -> the file; it refuses a set that does not belong together. `fallback`: how the content of a lone
-    file must begin to be opened with this format though it was not recognised, so that a damaged one is told what is wrong with it."""
+    file must begin to be opened with this format though it was not recognised, so that a damaged one is told what is
+    wrong with it; b"" stands for any text that is no XML."""
 
     name: str
     select: Callable[[Source], Sequence[Member]]

@@ -14,8 +14,6 @@ from infobase.errors import ClassifierInvalid, ClassifierUnknown, UsageError
 from infobase.i18n import Bilingual, text
 
 BUILTIN = "builtin"
-TEMPLATE_SETTING = "template_folder"
-"""Setting of a base: the folder of the template it was created from."""
 MAX_TEMPLATE_DEPTH = 5
 POLL_SECONDS = 0.5
 

@@ -84,9 +84,8 @@ def find_format(kind: ClassifierKind, source: Source) -> tuple[Format, Sequence[
         return found[0]
     lone = source.lone
     if lone is not None:
-        start = lone.head.lstrip(b" \t\r\n")
         for form in kind.formats:
-            if form.fallback and start.startswith(form.fallback):
+            if _begins(lone.head, form.fallback):
                 return form, [lone]
     raise ClassifierUnknown(
         place=source.path,
@@ -95,6 +94,12 @@ def find_format(kind: ClassifierKind, source: Source) -> tuple[Format, Sequence[
             f"this is not {kind.title.en!r} (found: {_names(source.members)}). Needed: {kind.bring.en}",
         ),
     )
+
+
+def _begins(head: bytes, starts: Sequence[bytes]) -> bool:
+    """Whether a file begins in one of these ways; an empty one stands for any text that is no XML."""
+    start = head.lstrip(b" \t\r\n")
+    return any(start.startswith(s) if s else not looks_like_xml(head) for s in starts)
 
 
 def find_kind_of(kinds: Sequence[ClassifierKind], source: Source) -> ClassifierKind:

@@ -46,6 +46,8 @@ MAIN_ROW = 0
 """The row of `sys_configuration` with the configuration the tables are built from."""
 STORE_FORMAT = 1
 """Format of the system tables; a base of a newer one is refused."""
+TEMPLATE_FOLDER = "template_folder"
+"""What a base remembers of itself: the folder of the template it was created from; classifier files lie there."""
 Progress = Callable[[str, int, int], None]
 EMPTY = Configuration(
     Naming("EmptyConfiguration", "ПустаяКонфигурация"),

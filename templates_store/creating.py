@@ -73,6 +73,7 @@ def create(engine: StorageEngine, source: Path, wanted: NewBase, progress: Progr
             identity = bases.identity_of(tx)
             demo = bool(identity.get("demo"))
             own = bases.write_identity(kernel, tx, wanted.name, demo=demo, template=identity.get("template", ""))
+            bases.write_identity_value(kernel, tx, bases.TEMPLATE_FOLDER, str(source.absolute().parent))
             for key in (golden.PLACEHOLDER_KEY, golden.CONTENT):
                 bases.write_identity_value(kernel, tx, key, "")
             user = _administrator(kernel, tx, identity.get(golden.PLACEHOLDER_KEY, ""), wanted, password)

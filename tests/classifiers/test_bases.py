@@ -17,6 +17,7 @@ from classifiers.status import checklist
 from cli import root
 from infobase.commands.runner import run
 from infobase.errors import AccessDenied, ClassifierAmbiguous, ClassifierInvalid, ClassifierUnknown, ClassifierUnwanted
+from infobase.metadata.archive import write_cf
 from infobase.metadata.model import CLASSIFIER_KINDS
 from infobase.metadata.types import Ref
 from infobase.query_model import Query, SelectItem
@@ -24,7 +25,7 @@ from infobase.rights import Access
 from infobase.session import Session
 from tests.bases import file_place
 from tests.classifiers.helpers import CALENDAR_XML, OKOF_XML, OKSM_CSV, OKVED_CSV, RATES_XML, REAL, needs_real, put
-from tests.crm_bases import create_crm, open_crm
+from tests.crm_bases import create_crm, crm, open_crm
 
 Crm = tuple[str, Session]
 
@@ -303,6 +304,18 @@ def test_commands_from_an_empty_base_to_a_filled_one(
     assert json.loads(out)[0]["added"] is True
     assert "nothing changed" in ran(capsys, "classifier", "refresh", "banks", empty)[1]
     assert ran(capsys, "classifier", "check-account", "40702810000000000001", bic, empty)[0] in (0, 85)
+
+
+def test_the_base_remembers_the_folder_of_its_template(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    put(tmp_path, "template/okof.xml", OKOF_XML)
+    write_cf(crm(), tmp_path / "template" / "1Cv8.cf")
+    base = str(tmp_path / "base")
+    code, _, err = ran(capsys, "create", base, "--template", str(tmp_path / "template" / "1Cv8.cf"))
+    assert code == 0, err
+    code, out, err = ran(capsys, "classifier", "load", "okof", base, "--json")
+    assert code == 0, err
+    assert json.loads(out)["added"] == 6
+    assert str(tmp_path / "template" / "okof.xml") in err
 
 
 @pytest.mark.parametrize(
