@@ -12,7 +12,10 @@ banks.py           the bank directory; ed807.py, ed807_entry.py: its form ED807
 okof.py, enaof.py  1C's envelope of fixed assets (envelope.py)
 okved2.py oksm.py okv.py okei.py okopf.py   small classifiers: CSV or XML of named columns (tables.py)
 rates.py calendar.py   registers by day (register_target.py)
+dbf.py             DBF tables by whole blocks (dbf_write.py: writing them)
+kladr*.py gar*.py  addresses: files, rows and loading of KLADR and of GAR (gar_delta.py: what changed)
+address_*.py       where addresses lie, the dictionary of words, the picker, house numbers, obsolete codes, commands
 xml_stream.py      hardened XML as a stream
 account_key.py     the key of an account (CBR rule 515), also used by the CRM's checks
-sample.py          small valid files in the real formats, for the demo and the tests
+sample.py, sample_kladr.py, sample_gar.py   small valid files in the real formats, for the demo and the tests
 """

@@ -15,13 +15,13 @@ from classifiers.address_text import PLACE, STREET, words_of
 from infobase.storage import Transaction
 
 MAX_WORDS = 5
-MAX_KEYS = 250
+MAX_KEYS = 160
 """Names taken per beginning of a word."""
-MAX_PLACE_KEYS = 150
-MAX_PLACES = 300
+MAX_PLACE_KEYS = 100
+MAX_PLACES = 200
 FIRST_KEYS = 8
 """The likeliest names are asked for apart from the rest, which a limit may cut."""
-MAX_PAIRS = 3000
+MAX_PAIRS = 1600
 """(name of a street, place) pairs tried: one probe of the index each."""
 MIN_ANCHORS, MAX_ANCHORS = 12, 60
 """Places of which streets are looked for: fewer of them when many names fit."""

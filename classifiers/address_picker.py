@@ -194,9 +194,9 @@ def address_targets(session: Session) -> Targets:
 
 
 def _house_between(weak: Sequence[str], ranked: Sequence[Place]) -> TypedHouse | None:
-    """A number among the words that no name has is a house as well: «ленина 10 майкоп»."""
+    """A number among the words that no name has is a house as well: «ленина 10 майкоп»; but not the one of «1-я»."""
     numbers = [w for w in weak if w.isdigit()]
-    if len(numbers) != 1 or not ranked or covered(numbers, ranked[0].words)[0]:
+    if len(numbers) != 1 or len(weak) != 1 or not ranked or covered(numbers, ranked[0].words)[0]:
         return None
     return TypedHouse("", numbers[0], numbers[0], False)
 

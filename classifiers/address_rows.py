@@ -30,7 +30,7 @@ OBJECT_COLUMNS = (
     "Actuality",
 )
 HOUSE_COLUMNS = ("Code", "Numbers", "Building", "TypeName", "Postcode", "OKATO", "OKTMO", "TaxOffice", "GUID")
-MAX_ROWS = 300
+MAX_ROWS = 200
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from infobase.bulk_records import bulk_records
 from infobase.session import Session
 from infobase.storage import Statement
 
-REMEMBERED = 120_000
+REMEMBERED = 100_000
 """Names kept in memory; more are put aside into a scratch store."""
 FIELDS = {"Word": 251, "SearchKey": 251}
 

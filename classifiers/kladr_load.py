@@ -177,7 +177,7 @@ def _counts(surveys: Mapping[str, Survey], regions: Sequence[str]) -> dict[str, 
     """Records by table: those of the chosen regions."""
     found = {}
     for part, survey in surveys.items():
-        if part in WITH_REGIONS:
+        if part in WITH_REGIONS or (regions and survey.regions):
             found[part] = sum(survey.regions.get(region, 0) for region in regions)
         else:
             found[part] = survey.records

@@ -103,7 +103,9 @@ class BulkRecords:
         if self._without_indexes:
             self.tx.run(index_statements(self._layout.table, dialect))
         if self.written >= MANY_RECORDS and dialect.statistics:
-            self._run(dialect.statistics.format(table=self._table()))
+            table = self._layout.table
+            searched = dict.fromkeys([*table.primary_key, *(c for i in table.indexes for c in i.columns)])
+            self._run(dialect.statistics.format(table=self._table(), columns=dialect.columns(list(searched))))
         if self.written or self.deleted:
             ru, en = f"Загружено: {self.written}", f"Loaded: {self.written}"
             if self.deleted:

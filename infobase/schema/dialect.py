@@ -34,7 +34,7 @@ class Dialect:
     lateral: str = ""
     """Before a subquery of FROM that sees what stands before it: then it is done for each row there. "" where a plain join is."""
     statistics: str = ""
-    """Makes the planner learn a table that was just filled ({table}); "" where it needs nothing."""
+    """Makes the planner learn these columns of a table that was just filled ({table}, {columns}); "" where it needs nothing."""
     relaxed_commit: str = ""
     """Makes this transaction's commit not wait for the disk, for what a later durable commit will carry along."""
 
@@ -124,7 +124,7 @@ POSTGRESQL = Dialect(
     row_lock=" FOR UPDATE",
     share_lock=" FOR KEY SHARE",
     lateral="LATERAL ",
-    statistics="ANALYZE {table}",
+    statistics="ANALYZE {table} ({columns})",
     skip_locked=" FOR UPDATE SKIP LOCKED",
     has_table="SELECT 1 FROM pg_tables WHERE schemaname = 'public' AND tablename = %s",
     relaxed_commit="SET LOCAL synchronous_commit = off",
