@@ -79,7 +79,7 @@ def make_backup(
     """A verified backup in `folder`; then those of this base that `rules` do not keep go. TargetUnfit, DiskFull, BackupInvalid."""
     folder = folder.expanduser().absolute()
     form: Form = "folder" if key is None and base.kernel.engine.traits.backup_opens else "dump"
-    _demand_place(base, folder, key)
+    demand_place(base, folder, key)
     demand_room(folder, int(base.kernel.engine.size().bytes * (_VERIFIED_SHARE if form == "folder" else 1)))
     started, clock = utc_now(), time.monotonic()
     with ScratchFolder(folder / "backup", mode=0o700) as scratch:
@@ -112,7 +112,8 @@ def thin(folder: Path, base: Infobase, rules: Sequence[Rule], now: dt.datetime |
     return tuple(b.place for b in doomed)
 
 
-def _demand_place(base: Infobase, folder: Path, key: BackupKey | None) -> None:
+def demand_place(base: Infobase, folder: Path, key: BackupKey | None) -> None:
+    """Backups lie neither inside the base nor with their key. TargetUnfit, KeyFileInvalid."""
     place = Path(os.path.realpath(folder))
     if folder.exists() and not folder.is_dir():
         raise TargetUnfit(place=folder, detail=text(ru="это не папка", en="it is not a folder"))

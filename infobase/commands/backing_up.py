@@ -12,7 +12,7 @@ from infobase.backups.drill import drill as run_drill
 from infobase.backups.folder import Backup, backups_in, find_backup, read_backup
 from infobase.backups.keys import own_key_place, read_key
 from infobase.backups.logged import logged_backup
-from infobase.backups.make import MadeBackup
+from infobase.backups.make import MadeBackup, demand_place
 from infobase.backups.restore import restore_backup
 from infobase.backups.retention import parse_rules
 from infobase.backups.verify import Verdict, key_for, verify_backup
@@ -392,12 +392,12 @@ def schedule(
 ) -> None:
     seconds = seconds_of(every, bare=MINUTE)
     parse_rules(keep)
-    if key_file is not None:
-        read_key(key_file)
+    key = read_key(key_file) if key_file is not None else None
     kept_key = str(key_file.expanduser().absolute()) if key_file else ""
     parameters = BackupParameters(str(folder.expanduser().absolute()), keep, kept_key, plain)
     with opened(connection, login) as (base, session):
         demand_administrator(session)
+        demand_place(base, Path(parameters.folder), key)
         job = Job(name, "backup", parameters.as_json(), seconds, created_by=session.info.user)
         with session.transaction() as tx:
             made = Jobs(base.kernel).put(tx, job, utc_now())

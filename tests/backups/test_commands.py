@@ -91,6 +91,7 @@ def test_a_schedule(program: Program, file_base: Place, tmp_path: Path) -> None:
         (["backup", "drill", "{tmp}/none"], errors.BackupNotFound),
         (["backup", "schedule", "{tmp}/base", "{tmp}/c", "--every", "0"], errors.UsageError),
         (["backup", "schedule", "{tmp}/base", "{tmp}/c", "--every", "5s"], errors.JobInvalid),
+        (["backup", "schedule", "{tmp}/base", "{tmp}/base/c", "--every", "30"], errors.TargetUnfit),
         (["jobs", "run", "{tmp}/base", "--now", "nothing"], errors.JobInvalid),
         (["jobs", "remove", "{tmp}/base", "nothing"], errors.JobInvalid),
     ],
