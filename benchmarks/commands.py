@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from benchmarks.harness import Figure
     from benchmarks.results import Change
 
-SCENARIOS = ("save", "posting", "balance", "addresses", "contention", "dump", "backup", "template")
+SCENARIOS = ("save", "posting", "balance", "addresses", "contention", "dump", "backup", "template", "banks", "http")
 ENGINES = ("file", "server")
 QUICK_ROWS, QUICK_SECONDS = 100_000, 2.0
 _RUN = click.Path(exists=True, path_type=Path)

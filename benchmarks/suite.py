@@ -17,6 +17,7 @@ from benchmarks.contention import contention
 from benchmarks.environment import environment
 from benchmarks.harness import Bench, Figure, cluster
 from benchmarks.results import Results
+from benchmarks.serving import http
 from benchmarks.templates import template
 from benchmarks.volume import balance, dump
 from benchmarks.writing import posting, save
@@ -32,6 +33,7 @@ SCENARIOS: dict[str, tuple[Callable[[Bench, str], list[Figure]], tuple[str, ...]
     "backup": (backup, ENGINES),
     "template": (template, ENGINES),
     "banks": (banks, ENGINES),
+    "http": (http, ("server",)),
 }
 """What is measured and on which engines: a scenario is written once and gets its engine by name."""
 

@@ -274,9 +274,11 @@ def query(context: Context, args: Args) -> object:
     if session._tx is None:
         session = context.base.reading_session(session, context.server.written)
     rows, after = session.query_page(replace(wanted, limit=limit))
+    if after is None and wanted.limit is None and len(rows) == limit:
+        rows = session.query(wanted)  # a query without a key to page by comes whole
     made = values.rows_to_json(rows)
     made["after"] = None if after is None else [values.encode(v) for v in after]
-    made["more"] = wanted.limit is None and len(rows) == limit
+    made["more"] = after is not None and wanted.limit is None and len(rows) == limit
     return made
 
 

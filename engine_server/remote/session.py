@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any, cast
@@ -18,7 +18,7 @@ from infobase.i18n import text
 from infobase.kernel import Kernel
 from infobase.metadata.types import Ref, Value
 from infobase.objects import BusinessObject, State, freeze, make_object, object_type
-from infobase.query_model import Query
+from infobase.query_model import Condition, Query
 from infobase.rights import Access
 from infobase.session import Session
 from infobase.storage import SessionInfo
@@ -122,6 +122,18 @@ class RemoteSession(Session):
         # Further pages must come from the same snapshot as the first.
         with self.reading():
             return self._all_pages(wanted)
+
+    def stream(self, wanted: Query) -> Iterator[dict[str, Value]]:
+        with self.reading():
+            while True:
+                page = self._page(wanted)
+                yield from values.rows_from_json(page)
+                if not page["more"]:
+                    return
+                wanted = replace(wanted, after=tuple(values.decode(v) for v in page["after"]))
+
+    def any_beyond(self, wanted: Query, hidden: Condition) -> bool:
+        raise NotOverTheWire(what=text(ru="Сравнение с правами", en="Comparing with the rights"))
 
     def _all_pages(self, wanted: Query) -> list[dict[str, Value]]:
         rows: list[dict[str, Value]] = []
