@@ -92,14 +92,19 @@ def perform(context: Context, name: str, args: Args, key: uuid.UUID | None) -> o
             return kind.handler(context, args)
         return _once(context, kind, args, key)
     except (KeyError, TypeError, ValueError, AttributeError) as e:
-        if not _is_about_arguments(e, args):
+        if not _is_about_arguments(e):
             raise
-        ru, en = f"{name}: нет аргумента {e}", f"{name}: the argument {e} is missing"
+        ru, en = f"{name}: аргументы не подходят", f"{name}: the arguments do not fit"
         raise RequestInvalid(detail=text(ru=ru, en=en)) from e
 
 
-def _is_about_arguments(e: Exception, args: Args) -> bool:
-    return isinstance(e, KeyError) and bool(e.args) and e.args[0] not in args
+def _is_about_arguments(e: Exception) -> bool:
+    """Whether it was raised where arguments are taken apart, here or in the wire's codecs, and not in the kernel."""
+    trace = e.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    place = trace.tb_frame.f_globals.get("__name__", "") if trace is not None else ""
+    return place == __name__ or place.startswith("engine_server.wire.")
 
 
 def _once(context: Context, kind: CallKind, args: Args, key: uuid.UUID) -> object:
@@ -244,14 +249,18 @@ def delete(context: Context, args: Args) -> object:
     return None
 
 
+def _bulk_item(data: Args) -> tuple[dict[str, object], dict[str, object]]:
+    fields = {str(name): values.decode(value) for name, value in data["values"].items()}
+    sections: dict[str, object] = {
+        str(name): [values.decode(r) for r in rows] for name, rows in data["sections"].items()
+    }
+    return fields, sections
+
+
 @call(changes=True)
 def bulk_write(context: Context, args: Args) -> object:
     full_name = _known_type(context.session, args["type"])
-    kind = object_type(context.session.kernel, full_name)
-    given = []
-    for data in islice(args["objects"], BATCH + 1):
-        made, sections = objects.state_from_json(data, tuple(kind.sections))
-        given.append((made, {name: rows for name, rows in sections.items() if rows}))
+    given = [_bulk_item(data) for data in islice(args["objects"], BATCH + 1)]
     if len(given) > BATCH:
         raise RequestInvalid(detail=text(ru=f"больше {BATCH} объектов", en=f"more than {BATCH} objects"))
     return context.session.bulk_write(full_name, given)

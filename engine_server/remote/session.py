@@ -99,16 +99,9 @@ class RemoteSession(Session):
         rest, total = iter(objects_), 0
         with self.transaction():
             while batch := list(islice(rest, BATCH)):
-                sent = [self._new_item(full_name, fields, sections) for fields, sections in batch]
+                sent = [_new_item(fields, sections) for fields, sections in batch]
                 total += int(self.call("bulk_write", {"type": full_name, "objects": sent}))
         return total
-
-    def _new_item(
-        self, full_name: str, fields: Mapping[str, object], sections: Mapping[str, object]
-    ) -> dict[str, object]:
-        obj = self._object_manager(full_name).new(**fields)
-        obj.fill(**sections)
-        return objects.change_to_json(obj)
 
     def delete_marked(self) -> DeletionReport:
         return cast(DeletionReport, values.decode(self.call("delete_marked", {}, changes=True)))
@@ -168,3 +161,12 @@ class RemoteSession(Session):
 
     def unlock_object(self, obj: BusinessObject) -> None:
         self.door.answer("unlock_object", {"ref": str(obj.ref)})
+
+
+def _new_item(fields: Mapping[str, object], sections: Mapping[str, object]) -> dict[str, object]:
+    """An item of a bulk write as it was given: the server coerces and checks."""
+    rows = cast("Mapping[str, Iterable[Mapping[str, object]]]", sections)
+    return {
+        "values": {name: values.encode(value) for name, value in fields.items()},
+        "sections": {name: [values.encode(dict(row)) for row in given] for name, given in rows.items()},
+    }

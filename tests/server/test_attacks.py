@@ -92,6 +92,11 @@ BODIES = {
     "an unknown class": b'{"call": "log_read", "args": {"filter": {"object": ["Popen", {}]}}}',
     "a zero byte": b'{"call": "setting_get", "args": {"name": "a\\u0000b"}}',
     "broken utf-8": b'{"call": "\xff\xfe"}',
+    "a number for a list": b'{"call": "load", "args": {"refs": 5}}',
+    "a list for an object": b'{"call": "write", "args": {"object": []}}',
+    "a text for an object": b'{"call": "post", "args": {"object": "x"}, "key": "6f1d3b62-6f0e-4a4e-9b53-1f2b7f6a0001"}',
+    "an object without a reference": b'{"call": "delete", "args": {"object": {"version": 1}}}',
+    "rows without names": b'{"call": "register_write", "args": {"register": "Prices", "records": {"rows": [[1]]}}}',
     "lone surrogate": b'{"call": "load", "args": {"refs": ["\\ud800"]}}',
 }
 
