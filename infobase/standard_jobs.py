@@ -10,10 +10,13 @@ from typing import Any, TypeVar
 
 from infobase.backups.logged import logged_backup
 from infobase.backups.retention import parse_rules
-from infobase.durations import DAY, seconds_of
+from infobase.durations import DAY, seconds_of, shown
 from infobase.errors import JobInvalid
 from infobase.i18n import Bilingual, text
 from infobase.job_kinds import JobContext, JobKind, Registry
+from infobase.jobs import Job, Jobs, utc_now
+from infobase.served import served
+from infobase.session import Session
 
 Parameters = TypeVar("Parameters")
 
@@ -95,3 +98,14 @@ def _run_trim(context: JobContext) -> str:
     before = context.session.now() - dt.timedelta(seconds=seconds)
     count = context.base.kernel.engine.event_log().trim(before)
     return text(ru=f"удалено записей: {count}", en=f"entries removed: {count}")
+
+
+@served("Administration")
+def schedule_log_trim(session: Session, older_than: str, every: int) -> None:
+    """Add or change the job that trims the event log. `every`: seconds. JobInvalid."""
+    parameters = {"older_than": older_than}
+    _check_trim(parameters)
+    job = Job("log_trim", "log_trim", parameters, every, created_by=session.info.user)
+    with session.transaction() as tx:
+        Jobs(session.kernel).put(tx, job, utc_now())
+        tx.log([session.log_entry("_$Job$_.Scheduled", comment=f"log_trim: {older_than}, {shown(every)}")])

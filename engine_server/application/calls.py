@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from importlib import import_module
 from itertools import islice
 from typing import Any
 
@@ -38,6 +39,17 @@ from infobase.storage import LockInfo, LockKey, LogEntry, LogFilter, SessionAdmi
 
 Args = Mapping[str, Any]
 MOST_LOG_ENTRIES = 100_000
+SERVING = (
+    "infobase.advice",
+    "infobase.configuration_update",
+    "infobase.connection",
+    "infobase.infobase",
+    "infobase.jobs",
+    "infobase.standard_jobs",
+)
+"""Modules whose served functions a server knows; their import makes them known."""
+for _module in SERVING:
+    import_module(_module)
 
 
 @dataclass(frozen=True)

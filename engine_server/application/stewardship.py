@@ -17,6 +17,7 @@ from engine_server.application.state import Worker
 from engine_server.engine import ServerEngine
 from engine_server.place import ServerPlace, place_of
 from infobase import infobase as bases
+from infobase.digest import base_digest
 from infobase.errors import InfobaseNotFound, RequestInvalid, SessionEnded
 from infobase.i18n import text
 from infobase.metadata import canonical
@@ -144,8 +145,10 @@ def restore_new(
     place = _place(worker, fields, shown)
     engine = _engine(worker, place, shown)
     try:
-        bases.restore_base(cast(StorageEngine, engine), source, name=title or shown, password=password)
-        return cast("dict[str, object]", _registered(worker, shown, place, engine, ""))
+        made = bases.restore_base(cast(StorageEngine, engine), source, name=title or shown, password=password)
+        found = base_digest(made.kernel).content_digest
+        told = cast("dict[str, object]", _registered(worker, shown, place, engine, ""))
+        return {**told, "content-digest": found}
     finally:
         engine.close()
 
@@ -160,14 +163,15 @@ def restore_over(
     with alone(worker, record, holder, end="restored"):
         engine = worker.bases.engine(record)
         try:
-            bases.restore_base(
+            made = bases.restore_base(
                 cast(StorageEngine, engine), source, name=title or record.name, password=password, replace=True
             )
+            found = base_digest(made.kernel).content_digest
         finally:
             engine.close()
     for session in logins.everyone(worker.cluster, record.id):
         logins.end(worker.cluster, [session.id], "restored")
-    return summary(infobases.find(worker.cluster, record.name))
+    return {**summary(infobases.find(worker.cluster, record.name)), "content-digest": found}
 
 
 @admin_call

@@ -20,7 +20,7 @@ from engine_server.wire import values
 from engine_server.wire.protocol import VERSION
 from infobase import restore as restoring
 from infobase.dump_format import DumpSummary
-from infobase.errors import DumpNotWritten, InfobaseError, InfobaseNotFound, TargetExists
+from infobase.errors import ContentDiffers, DumpNotWritten, InfobaseError, InfobaseNotFound, TargetExists
 from infobase.files import sync_folder
 from infobase.i18n import text
 from infobase.infobase import Infobase
@@ -198,7 +198,7 @@ class Door:
     def restore(
         self, source: Path, *, name: str, password: str | None, replace: bool, progress: Progress | None
     ) -> Infobase:
-        restoring.verify_dump(source, password, progress)
+        checked = restoring.verify_dump(source, password, progress)
         headers = {**_secret(password), "Authorization": self._administrator()}
         if self.transport.token:
             headers["X-Infobase-Authorization"] = f"Bearer {self.transport.token}"
@@ -217,6 +217,8 @@ class Door:
         finally:
             answer.release_conn()
         made = cast("Mapping[str, Any]", values.decode(found["result"]))
+        if made["content-digest"] != checked.content_digest:
+            raise ContentDiffers(detail=f"{checked.content_digest} / {made['content-digest']}")
         with restoring.open_dump(source, password) as opened:
             return self._made(opened.configuration, made, name)
 

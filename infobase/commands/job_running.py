@@ -12,10 +12,10 @@ from infobase.commands.output import print_json, print_table, progress, remark, 
 from infobase.durations import DAY, seconds_of, shown
 from infobase.errors import JobsFailed
 from infobase.i18n import text
-from infobase.job_kinds import kind_of, registry
+from infobase.job_kinds import registry
 from infobase.job_runner import JobRunner
-from infobase.jobs import Job, JobRun, Jobs, history_of, jobs_of, remove_job, switch_job, utc_now
-from infobase.standard_jobs import TrimParameters
+from infobase.jobs import Job, JobRun, history_of, jobs_of, remove_job, switch_job
+from infobase.standard_jobs import schedule_log_trim
 
 jobs = group("jobs", ru="Регламентные задания базы", en="Scheduled jobs of a base")
 
@@ -202,14 +202,9 @@ def remove(connection: str, name: str, login: Login) -> None:
 @login_options
 def trim_log(connection: str, older_than: str, every: str, login: Login) -> None:
     seconds = seconds_of(every, bare=DAY)
-    parameters = {"older_than": TrimParameters(older_than).older_than}
-    kind_of("log_trim").check(parameters)
-    with opened(connection, login) as (base, session):
+    with opened(connection, login) as (_, session):
         demand_administrator(session)
-        job = Job("log_trim", "log_trim", parameters, seconds, created_by=session.info.user)
-        with session.transaction() as tx:
-            Jobs(base.kernel).put(tx, job, utc_now())
-            tx.log([session.log_entry("_$Job$_.Scheduled", comment=f"log_trim: {older_than}, {shown(seconds)}")])
+        schedule_log_trim(session, older_than, seconds)
     say(
         text(
             ru=f"Журнал сокращается каждые {shown(seconds)}: записи старше {older_than}",

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 import cli
+from engine_server.application.calls import SERVING
 from infobase import errors
 from infobase.commands import runner
 from tests.bases import SHOP
@@ -75,6 +76,77 @@ def test_the_life_of_a_remote_base(program: Program, place: RemotePlace, tmp_pat
     assert program("sessions", "unblock", where, "--user", "Chief")[0] == 0
     assert program("drop", where, "--yes", "--user", "Chief")[0] == 0
     assert program("info", where)[0] == errors.InfobaseNotFound.exit_code
+
+
+def test_moving_a_base_to_the_server_and_back(program: Program, place: RemotePlace, tmp_path: Path) -> None:
+    here, there, back = f'File="{tmp_path / "a"}";', place.cluster.connection(place.name), f'File="{tmp_path / "b"}";'
+    assert program("create", here, "--template", SHOP)[0] == 0
+    done = program("replicate", here, there)
+    assert done[0] == 0, done
+    assert program("replicate", here, there)[0] == errors.TargetExists.exit_code
+    done = program("replicate", there, back)
+    assert done[0] == 0, done
+    digests = {json.loads(program("info", where, "--json")[1])["content_digest"] for where in (here, there, back)}
+    assert len(digests) == 1
+
+
+def test_every_command_understands_srvr(program: Program, place: RemotePlace, tmp_path: Path) -> None:
+    """Either it works through the server, or it says in words that it must be done elsewhere - never a fault of the program."""
+    place.create("Chief")
+    where = place.cluster.connection(place.name)
+    works = [
+        ("info", where, "--storage"),
+        ("query", where, "--source", "Catalog.Goods"),
+        ("dump", where, tmp_path / "a.dt"),
+        ("advise", where, "--json"),
+        ("config", "info", where),
+        ("config", "diff", where, SHOP),
+        ("sessions", "list", where),
+        ("sessions", "limit", where),
+        ("user", "list", where),
+        ("role", "list", where),
+        ("log", "show", where),
+        ("jobs", "list", where),
+        ("jobs", "history", where),
+        ("jobs", "trim-log", where),
+        ("jobs", "disable", where, "log_trim"),
+        ("jobs", "remove", where, "log_trim"),
+        ("odata", "list", where),
+        ("classifier", "status", where),
+        ("backup", "make", where, tmp_path / "backups"),
+        ("copy", where, tmp_path / "copy"),
+    ]
+    known = set(_verbs(cli.root))
+    failed = {}
+    for arguments in works:
+        if not any(tuple(map(str, arguments[: len(p)])) == p for p in known):
+            continue
+        code, _, err = program(*arguments)
+        if code != 0:
+            failed[arguments[:2]] = (code, err)
+    internal = {
+        k: v for k, v in failed.items() if v[0] in (errors.InternalError.exit_code, errors.NotOverTheWire.exit_code)
+    }
+    assert not internal, internal
+    assert not failed, failed
+
+
+def test_the_server_knows_every_served_function() -> None:
+    root = Path(cli.__file__).parent
+    found = {
+        ".".join(f.relative_to(root).with_suffix("").parts)
+        for f in (root / "infobase").rglob("*.py")
+        if "\n@served(" in f.read_text("utf-8")
+    }
+    assert found == set(SERVING)
+
+
+def _verbs(group: object, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    for name, command in getattr(group, "commands", {}).items():
+        if getattr(command, "commands", None):
+            yield from _verbs(command, (*path, name))
+        else:
+            yield (*path, name)
 
 
 def test_updating_the_configuration_through_the_server(program: Program, place: RemotePlace, tmp_path: Path) -> None:
