@@ -116,18 +116,21 @@ class _Application:
     # --- in a thread ---
 
     def _handle(self, request: Request, credentials: Credentials) -> Response:
+        try:
+            return self._answer(request, credentials)
+        except ODataError as e:
+            return _refusal(e, request.options.format)
+        except InfobaseError as e:
+            return _refusal(of_kernel(e), request.options.format)
+        except Exception:
+            _LOG.exception("%s failed", request.method)
+            fault = ODataError(500, HANDLER, Bilingual("Внутренняя ошибка сервера", "Internal server error"))
+            return _refusal(fault, request.options.format)
+
+    def _answer(self, request: Request, credentials: Credentials) -> Response:
         with ExitStack() as stack:
-            try:
-                session = stack.enter_context(self._open(credentials))
-                reply = self._service.handle(request, session)
-            except ODataError as e:
-                return _refusal(e, request.options.format)
-            except InfobaseError as e:
-                return _refusal(of_kernel(e), request.options.format)
-            except Exception:
-                _LOG.exception("%s failed", request.method)
-                fault = ODataError(500, HANDLER, Bilingual("Внутренняя ошибка сервера", "Internal server error"))
-                return _refusal(fault, request.options.format)
+            session = stack.enter_context(self._open(credentials))
+            reply = self._service.handle(request, session)
             if isinstance(reply.body, bytes):
                 return _response(reply, request.method)
             kept = stack.pop_all()
