@@ -53,6 +53,7 @@ from infobase.register_managers import (
     condition_of,
 )
 from infobase.rights import Access
+from infobase.served import door_of
 from infobase.session_block import SessionBlock
 from infobase.settings import Classifiers, Constants, Enumerations, Settings
 from infobase.storage import LOCK_TIMEOUT, LockKey, LogEntry, SessionInfo, Transaction
@@ -198,7 +199,9 @@ class Session:
         tx.log([self.log_entry(event, meta=meta, ref=ref, presentation=presentation, transaction="Committed")])
 
     def _log_conflict(self, e: LockTimeout) -> None:
-        """Lock conflicts are counted when somebody asks whether the base would do better on a server."""
+        """Lock conflicts are counted when somebody asks whether the base would do better on a server. A remote session's are noted there."""
+        if door_of(self.kernel.engine) is not None:
+            return
         entry = self.log_entry(LOCK_CONFLICT, severity="Warning", comment=str(e), transaction="RolledBack")
         self.kernel.engine.event_log().append([entry])
 
