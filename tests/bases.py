@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from infobase.connection import engine_of, open_session
+from infobase.connection import SESSION_LIMIT, engine_of, open_session
 from infobase.infobase import create, open_base
 from infobase.metadata.model import Configuration
 from infobase.metadata.reader import read_folder
@@ -37,6 +37,11 @@ class Place:
             create(engine, shop(), name="Shop", admin=admin)
         finally:
             engine.close()
+
+    def open_to_many(self) -> None:
+        """Take away the limit on sessions that a file base has."""
+        with self.session() as session:
+            session.settings.set(SESSION_LIMIT, "0")
 
     def session(self, user: str = "", password: str = "") -> Session:
         engine = self.engine()

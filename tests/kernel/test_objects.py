@@ -11,7 +11,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from infobase.connection import SESSION_LIMIT
 from infobase.errors import (
     NotUnique,
     NumberOverflow,
@@ -97,8 +96,7 @@ def test_numeric_numbers(session: Session) -> None:
 
 def test_numbers_are_unique_under_concurrency(place: Place) -> None:
     place.create()
-    with place.session() as session:
-        session.settings.set(SESSION_LIMIT, "0")
+    place.open_to_many()
     taken: list[str] = []
 
     def work() -> None:

@@ -6,6 +6,7 @@ Every operation is a line of the command line, so that it can be killed, starved
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -106,7 +107,7 @@ def lay(ground: Ground, documents: int = 30) -> None:
 
 
 def _must(arguments: list[str], ground: Ground) -> None:
-    done = run(Operation("-", lambda _: arguments, lambda _: None, lambda _: OLD), ground)
+    done = run(_line(*arguments), ground)
     assert done.returncode == 0, done.stderr
 
 
@@ -188,6 +189,23 @@ def _copy_state(ground: Ground) -> str:
     return NEW
 
 
+def _backup_state(ground: Ground) -> str:
+    """Whatever `backup list` shows must verify; what is not whole must not be shown."""
+    folder = ground.work / "backups"
+    done = run(_line("backup", "verify", str(folder)), ground)
+    shown = run(_line("backup", "list", str(folder), "--json"), ground)
+    if shown.returncode:
+        raise Broken(shown.stderr)
+    copies = json.loads(shown.stdout)
+    if copies and done.returncode:
+        raise Broken(f"a backup that is listed does not verify: {done.stderr}")
+    return NEW if copies else OLD
+
+
+def _line(*arguments: str) -> Operation:
+    return Operation("-", lambda _: list(arguments), lambda _: None, lambda _: OLD)
+
+
 def _list_state(ground: Ground) -> str:
     found = read(ground.list)
     names = [s.name for s in found.sections]
@@ -223,6 +241,11 @@ def _no_copy(ground: Ground) -> None:
     shutil.rmtree(ground.work / "copied", ignore_errors=True)
 
 
+def _no_backups(ground: Ground) -> None:
+    shutil.rmtree(ground.work / "backups", ignore_errors=True)
+    (ground.work / "backups").mkdir()
+
+
 def _old_list(ground: Ground) -> None:
     lines = "".join(f'[{name}]\r\nConnect=File="/{n}";\r\n' for n, name in enumerate(("Старая", "Вторая")))
     ground.list.write_text("\ufeff" + lines, "utf-8", newline="")
@@ -253,6 +276,18 @@ OPERATIONS: tuple[Operation, ...] = (
         lambda g: ["config", "apply", g.target.connection, str(g.configuration), "--yes"],
         _old_configuration,
         _old_or_updated,
+    ),
+    Operation(
+        "backup",
+        lambda g: ["backup", "make", g.source.connection, str(g.work / "backups"), "--plain"],
+        _no_backups,
+        _backup_state,
+    ),
+    Operation(
+        "create-from-template",
+        lambda g: ["create", g.target.connection, "--template", str(g.dump)],
+        _nothing,
+        _absent_or_empty,
     ),
     Operation("list-add", lambda g: ["list", "add", "Новая", g.source.connection], _old_list, _list_state),
 )

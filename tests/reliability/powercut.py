@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from random import Random
 from uuid import UUID
 
 from engine_server.embedded import EmbeddedCluster
+from infobase.errors import EngineUnavailable
 from tests.bases import Place, file_place
 from tests.postgres import url_of
 from tests.reliability.disk import LoopDisk, kill_inside
@@ -105,10 +107,21 @@ def _no_server() -> Iterator[None]:
     yield
 
 
+def _start(cluster: EmbeddedCluster) -> None:
+    """The killed processes may hold PostgreSQL's shared memory for a moment longer."""
+    for _ in range(10):
+        try:
+            cluster.start()
+            return
+        except EngineUnavailable:
+            time.sleep(1)
+    cluster.start()
+
+
 @contextmanager
 def _server(cluster: EmbeddedCluster, disk: LoopDisk) -> Iterator[None]:
     """Brings the server up for a block and lets it die with the disk."""
-    cluster.start()
+    _start(cluster)
     pid = cluster.server_pid()
     yield
     kill_inside(disk.folder, *([pid] if pid else []))

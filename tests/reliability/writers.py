@@ -28,6 +28,7 @@ ROWS = 3
 def stock(place: Place) -> None:
     """A new base with the goods that receipts speak of."""
     place.create()
+    place.open_to_many()
     with place.session() as session:
         for n in range(ROWS):
             session.catalogs.Goods.new(Description=f"Товар {n}").write()
