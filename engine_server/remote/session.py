@@ -13,7 +13,7 @@ from engine_server.wire import objects, values
 from engine_server.wire.protocol import BATCH
 from infobase import query_json
 from infobase.deletion import DeletionReport
-from infobase.errors import AccessDenied, NotOverTheWire
+from infobase.errors import AccessDenied, LockTimeout, NotOverTheWire
 from infobase.i18n import text
 from infobase.kernel import Kernel
 from infobase.metadata.types import Ref, Value
@@ -45,6 +45,9 @@ class RemoteSession(Session):
 
     def _log_denied(self, e: AccessDenied) -> None:
         """Nothing: what was refused here never reached the server, which logs what it refuses itself."""
+
+    def _log_conflict(self, e: LockTimeout) -> None:
+        """Nothing: the server has noted it where it happened."""
 
     # --- calls ---
 
