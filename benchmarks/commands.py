@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from benchmarks.load.commands import add_to
+from benchmarks.peers.commands import add_to as add_peers_to
 from infobase.commands.interface import command_in, group, json_option, option
 from infobase.commands.output import print_facts, print_table, progress, say
 from infobase.errors import BenchmarkMissed, BenchmarkSlower
@@ -188,3 +189,4 @@ def page_command(run: Path, page: Path) -> None:
 
 
 add_to(bench)
+add_peers_to(bench, _print_figures)

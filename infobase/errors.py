@@ -802,6 +802,18 @@ class BenchmarkRunInvalid(InfobaseError):
     en = "The run in {place}: {detail}"
 
 
+class PeerNotInstalled(InfobaseError):
+    exit_code = 195
+    ru = "{peer} для сравнения не установлен: {detail}. Нужны доступ к PyPI (или его зеркалу) и модуль venv; остальные сравниваются без него."
+    en = "{peer} could not be installed for the comparison: {detail}. PyPI (or a mirror) and the venv module are needed; the others are compared without it."
+
+
+class PeerFailed(InfobaseError):
+    exit_code = 196
+    ru = "{peer} не справился с операцией {action}: {detail}. Сравнение с ним пропущено; запустите его одного: infobase bench peers {peer}"
+    en = "{peer} failed at {action}: {detail}. Its comparison was skipped; run it alone: `infobase bench peers {peer}`."
+
+
 class BenchmarkMissed(InfobaseError):
     exit_code = 193
     ru = "Цели не достигнуты: {listing}"
