@@ -14,6 +14,10 @@ OPERATIONS = ("post", "read", "list", "report")
 """Post an order of five lines, read one with its lines, a page of 50 with customers' names, what is to be shipped by product."""
 SCRIPTS = Path(__file__).parent / "scripts"
 _PSYCOPG = "psycopg[binary]>=3.2,<4"
+_TRYTON = (
+    *(f"{name}>=8.2,<8.3" for name in ("trytond", "trytond_party", "trytond_sale", "trytond_sale_opportunity")),
+    "psycopg[binary,pool]>=3.2,<4",
+)
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,7 @@ PEERS = {
     for p in (
         Peer("sqlalchemy", "sqlalchemy_orm.py", ("sqlalchemy>=2.0.30,<3", _PSYCOPG)),
         Peer("django", "django_orm.py", ("django>=5.2,<6", _PSYCOPG), dumps=True),
+        Peer("tryton", "tryton_erp.py", _TRYTON, share=10),
         Peer("sqlite3", "sqlite_backup.py", engines=("file",), operations=(), dumps=True, guest=True),
         Peer("pg_dump", "pg_tools.py", engines=("server",), operations=(), dumps=True, guest=True, missing=_no_pg_dump),
     )
