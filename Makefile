@@ -2,6 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 BENCH ?= --quick
+JOBS ?= 4
 
 .PHONY: demo test lint bench clean
 
@@ -9,7 +10,7 @@ demo: .venv/test
 	$(BIN)/infobase demo $(DEMO)
 
 test: .venv/test
-	$(BIN)/python -m pytest -q $(TESTS)
+	$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile $(TESTS)
 
 lint: .venv/dev
 	$(BIN)/ruff check .
