@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
 
+from infobase import i18n
 from tests import postgres
 
 
@@ -15,6 +17,15 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("INFOBASE_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield
+
+
+@pytest.fixture(autouse=True)
+def own_language(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Every test begins in Russian, whatever the locale says and whichever language the one before it asked for."""
+    monkeypatch.setenv("INFOBASE_LANG", os.environ.get("INFOBASE_LANG") or "ru")
+    token = i18n._language.set("")
+    yield
+    i18n._language.reset(token)
 
 
 @pytest.fixture(scope="session")

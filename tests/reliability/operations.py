@@ -285,7 +285,7 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     Operation(
         "create-from-template",
-        lambda g: ["create", g.target.connection, "--template", str(g.dump)],
+        lambda g: ["create", g.target.connection, "--template", str(g.dump), "--allow-empty-password"],
         _nothing,
         _absent_or_empty,
     ),
