@@ -124,23 +124,35 @@ def link(network: Network, port: int) -> Iterator[tuple[int, Traffic]]:
 def _join(client: socket.socket, server: socket.socket, network: Network, traffic: Traffic) -> None:
     for s in (client, server):
         s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    for source, target, counts in ((client, server, True), (server, client, False)):
-        threading.Thread(target=_pump, args=(source, target, network, traffic, counts), daemon=True).start()
+    talk = _Talk(network, traffic)
+    for source, target, asks in ((client, server, True), (server, client, False)):
+        threading.Thread(target=_pump, args=(source, target, talk), kwargs={"asks": asks}, daemon=True).start()
 
 
-def _pump(source: socket.socket, target: socket.socket, network: Network, traffic: Traffic, turns: bool) -> None:
-    """One direction; half of the round trip's delay each way. A request is counted when something comes after a pause."""
-    last = 0.0
+@dataclass
+class _Talk:
+    """One connection. A round trip begins with what the client says once the server has spoken (or at first)."""
+
+    network: Network
+    traffic: Traffic
+    answered: bool = True
+
+    def said(self, size: int, *, asks: bool) -> None:
+        if asks and self.answered:
+            self.traffic.turns += 1
+        self.answered = not asks
+        self.traffic.bytes += size
+
+
+def _pump(source: socket.socket, target: socket.socket, talk: _Talk, *, asks: bool) -> None:
+    """One direction; half of the round trip's delay each way. `asks`: from the client."""
+    network = talk.network
     try:
         while part := source.recv(1 << 16):
-            now = time.monotonic()
-            if turns and now - last > network.delay / 2:
-                traffic.turns += 1
-            traffic.bytes += len(part)
+            talk.said(len(part), asks=asks)
             if network.delay or network.bandwidth:
                 time.sleep(network.delay / 2 + (len(part) / network.bandwidth if network.bandwidth else 0))
             target.sendall(part)
-            last = time.monotonic()
     except OSError:
         pass  # either end has gone: the other is told below
     finally:

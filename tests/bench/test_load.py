@@ -80,7 +80,7 @@ def test_a_link_delays_counts_and_keeps_every_byte() -> None:
                 conn.sendall(part)
 
     threading.Thread(target=answer, daemon=True).start()
-    with link(Network("n", "", "", 0.02), echo.getsockname()[1]) as (port, traffic):
+    with echo, link(Network("n", "", "", 0.02), echo.getsockname()[1]) as (port, traffic):
         with socket.create_connection(("127.0.0.1", port)) as client:
             for n in range(3):
                 started = time.monotonic()
@@ -93,7 +93,6 @@ def test_a_link_delays_counts_and_keeps_every_byte() -> None:
                 assert time.monotonic() - started >= 0.02
         assert traffic.turns == 3
         assert traffic.bytes == 6000
-    echo.close()
 
 
 # --- plans and what they say ---
