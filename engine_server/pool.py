@@ -14,16 +14,21 @@ import psycopg
 from psycopg.adapt import Dumper
 from psycopg.types.numeric import Int8Dumper
 
+from engine_server.batch import Batches
 from engine_server.place import MAINTENANCE_DATABASE, ServerPlace
 from infobase.errors import EngineUnavailable, InfobaseNotFound
 from infobase.i18n import text
 
-Connection = psycopg.Connection[tuple[Any, ...]]
 CONNECT_SECONDS = 10
-PREPARED_MOST = 1000
 
 _abandoned: list[object] = []
 """Connections inherited through fork: closing them would end the parent's sessions."""
+
+
+class Connection(psycopg.Connection[tuple[Any, ...]]):
+    """psycopg's connection, which also runs whole batches. What psycopg sends by itself it does not prepare: the batches do."""
+
+    batches: Batches
 
 
 class _Int(Int8Dumper):
@@ -42,12 +47,12 @@ def connect(
     if options:
         more["options"] = options
     try:
-        conn = psycopg.connect(place.conninfo(**more), autocommit=True, prepare_threshold=1 if prepare else None)
+        conn = Connection.connect(place.conninfo(**more), autocommit=True, prepare_threshold=None)
     except psycopg.OperationalError as problem:
         raise _refused(problem, place) from None
-    conn.prepared_max = PREPARED_MOST
     dumper: type[Dumper] = _Int
     conn.adapters.register_dumper(int, dumper)
+    conn.batches = Batches(conn, prepare=prepare)
     return conn
 
 

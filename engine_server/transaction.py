@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 import psycopg
 
@@ -57,18 +57,14 @@ class ServerTransaction:
         return results[len(head) :]
 
     def send(self, statements: Sequence[Statement]) -> list[list[Row]]:
-        """Everything in one pipeline."""
+        """Everything in one batch."""
         if self.failed is not None:
             raise self.failed
         self.round_trips += 1
-        conn, pid = self.conn, self.conn.info.backend_pid
-        cursors = []
+        pid = self.conn.pgconn.backend_pid
         self._watcher.enter(pid, self.timeout)
         try:
-            with conn.pipeline():
-                for statement in statements:
-                    cursors.append(_execute(conn.cursor(), statement))
-            return [c.fetchall() if c.description else [] for c in cursors]
+            return self.conn.batches.run(statements)
         except psycopg.Error as problem:
             raise self._translated(problem, self._watcher.leave(pid)) from problem
         finally:
@@ -114,7 +110,7 @@ class ServerTransaction:
         if self.conn.closed or self.conn.pgconn.transaction_status == psycopg.pq.TransactionStatus.IDLE:
             return
         try:
-            self.conn.execute("ROLLBACK")
+            self.conn.batches.run([Statement("ROLLBACK")])
         except psycopg.Error:
             self.conn.close()  # the server rolls back what has lost its connection
 
@@ -124,10 +120,6 @@ class ServerTransaction:
         found = translate(problem, self._place, timeout=self.timeout, holder=holder) or problem
         self.failed = found
         return found
-
-
-def _execute(cursor: psycopg.Cursor[Any], statement: Statement) -> psycopg.Cursor[Any]:
-    return cursor.execute(_sql(statement), statement.params or None)
 
 
 def _sql(statement: Statement) -> str:
