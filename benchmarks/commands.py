@@ -8,28 +8,23 @@ from typing import TYPE_CHECKING
 
 import click
 
-from benchmarks.load.commands import add_to
-from benchmarks.peers.commands import add_to as add_peers_to
-from infobase.commands.interface import command_in, group, json_option, option
+import benchmarks.load.commands
+import benchmarks.peers.commands  # noqa: F401
+from benchmarks.group import ENGINES, bench, print_figures
+from infobase.commands.interface import command_in, json_option, option
 from infobase.commands.output import print_facts, print_table, progress, say
 from infobase.errors import BenchmarkMissed, BenchmarkSlower
 from infobase.i18n import text
 
 if TYPE_CHECKING:
-    from benchmarks.harness import Figure
     from benchmarks.results import Change
 
+__all__ = ["SCENARIOS", "bench"]
+
 SCENARIOS = ("save", "posting", "balance", "addresses", "contention", "dump", "backup", "template", "banks", "http")
-ENGINES = ("file", "server")
 QUICK_ROWS, QUICK_SECONDS = 100_000, 2.0
 _RUN = click.Path(exists=True, path_type=Path)
 _FILE = click.Path(dir_okay=False, path_type=Path)
-
-bench = group(
-    "bench",
-    ru="Измерить скорость: рядом с голым драйвером, в отношениях",
-    en="Measure the speed: beside the bare driver, in ratios",
-)
 
 
 @command_in(bench, "run", ru="Измерить (всё или названные сценарии)", en="Measure (everything or the named scenarios)")
@@ -69,26 +64,10 @@ def run_command(
         say(json.dumps(made.as_json(), ensure_ascii=False, indent=1))
     else:
         print_facts(made.environment)
-        _print_figures(made.figures)
+        print_figures(made.figures)
     missed = [f for f in made.figures if f.met is False]
     if strict and missed:
         raise BenchmarkMissed(listing="; ".join(f"{' '.join(f.key)}: {f.value:.3g} ({f.target})" for f in missed))
-
-
-def _print_figures(figures: tuple[Figure, ...]) -> None:
-    from benchmarks.page import shown
-
-    answers = {True: text(ru="да", en="yes"), False: text(ru="НЕТ", en="NO"), None: ""}
-    headers = (
-        text(ru="Сценарий", en="Scenario"),
-        text(ru="Режим", en="Mode"),
-        text(ru="Показатель", en="Figure"),
-        text(ru="Значение", en="Value"),
-        text(ru="Цель", en="Target"),
-        text(ru="Достигнута", en="Met"),
-        "",
-    )
-    print_table(headers, [(*f.key, shown(f), f.target, answers[f.met], f.note) for f in figures])
 
 
 @command_in(
@@ -186,7 +165,3 @@ def page_command(run: Path, page: Path) -> None:
     from benchmarks import results
 
     pages.put(results.load(run), page)
-
-
-add_to(bench)
-add_peers_to(bench, _print_figures)

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import click
 
+from benchmarks.group import bench
 from infobase.commands.access import connection_argument
-from infobase.commands.interface import Group, command_in, json_option, option
+from infobase.commands.interface import command_in, json_option, option
 from infobase.commands.output import print_facts, print_json, print_table, progress, say
 from infobase.errors import UsageError
 from infobase.i18n import text
@@ -31,135 +32,131 @@ def _numbers(_: click.Context, parameter: click.Parameter, value: str) -> tuple[
     return found
 
 
-def add_to(bench: Group) -> None:
-    """Put the commands into the group."""
-
-    @command_in(
-        bench,
-        "gilev",
-        ru="""Скорость базы: один пользователь и всё больше сеансов
+@command_in(
+    bench,
+    "gilev",
+    ru="""Скорость базы: один пользователь и всё больше сеансов
 
 Рядом с указанной базой (на том же диске или сервере) создаётся пустая временная, в ней проводятся заказы; потом она удаляется.""",
-        en="""The speed of a base: one user, then ever more sessions
+    en="""The speed of a base: one user, then ever more sessions
 
 An empty scratch base is made beside the given one (same disk, same server), orders are posted in it, and it is removed.""",
+)
+@connection_argument()
+@option("--seconds", default=5.0, show_default=True, ru="Длительность каждой части", en="Length of each part")
+@json_option
+def gilev_command(connection: str, seconds: float, as_json: bool) -> None:
+    from benchmarks.load import gilev
+
+    with progress() as step:
+        score = gilev.measure(resolve(connection), seconds, step)
+    if as_json:
+        print_json(score)
+        return
+    print_facts(
+        {
+            text(ru="Место", en="Place"): score.place,
+            text(ru="Режим", en="Mode"): score.mode,
+            text(ru="Проведение, мс", en="Posting, ms"): f"{score.single['post'] * 1000:.1f}",
+            text(ru="Чтение, мс", en="Reading, ms"): f"{score.single['read'] * 1000:.1f}",
+            text(ru="Перепроведение, мс", en="Posting again, ms"): f"{score.single['repost'] * 1000:.1f}",
+            text(ru="Индекс скорости", en="Speed index"): f"{score.index:.1f} ({score.grade})",
+            text(ru="Пропускная способность", en="Throughput"): f"{score.throughput:.1f} "
+            + text(ru="документов в секунду", en="documents a second")
+            + ("" if score.saturated else text(ru=", насыщение не достигнуто", en=", not saturated")),
+            text(ru="Рекомендуемое число пользователей", en="Recommended users"): score.users,
+        }
     )
-    @connection_argument()
-    @option("--seconds", default=5.0, show_default=True, ru="Длительность каждой части", en="Length of each part")
-    @json_option
-    def gilev_command(connection: str, seconds: float, as_json: bool) -> None:
-        from benchmarks.load import gilev
+    titles = [
+        text(ru="Сеансов", en="Sessions"),
+        text(ru="Документов в секунду", en="Documents a second"),
+        text(ru="Половина, мс", en="Median, ms"),
+        text(ru="95 %, мс", en="95 %, ms"),
+        text(ru="Дольше всех, с", en="Longest, s"),
+        text(ru="Ошибок", en="Errors"),
+    ]
+    shown = [
+        (s.sessions, f"{s.rate:.1f}", f"{s.median * 1000:.1f}", f"{s.p95 * 1000:.1f}", f"{s.longest:.2f}", s.errors)
+        for s in score.steps
+    ]
+    print_table(titles, shown)
 
-        with progress() as step:
-            score = gilev.measure(resolve(connection), seconds, step)
-        if as_json:
-            print_json(score)
-            return
-        print_facts(
-            {
-                text(ru="Место", en="Place"): score.place,
-                text(ru="Режим", en="Mode"): score.mode,
-                text(ru="Проведение, мс", en="Posting, ms"): f"{score.single['post'] * 1000:.1f}",
-                text(ru="Чтение, мс", en="Reading, ms"): f"{score.single['read'] * 1000:.1f}",
-                text(ru="Перепроведение, мс", en="Posting again, ms"): f"{score.single['repost'] * 1000:.1f}",
-                text(ru="Индекс скорости", en="Speed index"): f"{score.index:.1f} ({score.grade})",
-                text(ru="Пропускная способность", en="Throughput"): f"{score.throughput:.1f} "
-                + text(ru="документов в секунду", en="documents a second")
-                + ("" if score.saturated else text(ru=", насыщение не достигнуто", en=", not saturated")),
-                text(ru="Рекомендуемое число пользователей", en="Recommended users"): score.users,
-            }
-        )
-        titles = [
-            text(ru="Сеансов", en="Sessions"),
-            text(ru="Документов в секунду", en="Documents a second"),
-            text(ru="Половина, мс", en="Median, ms"),
-            text(ru="95 %, мс", en="95 %, ms"),
-            text(ru="Дольше всех, с", en="Longest, s"),
-            text(ru="Ошибок", en="Errors"),
-        ]
-        shown = [
-            (s.sessions, f"{s.rate:.1f}", f"{s.median * 1000:.1f}", f"{s.p95 * 1000:.1f}", f"{s.longest:.2f}", s.errors)
-            for s in score.steps
-        ]
-        print_table(titles, shown)
 
-    @command_in(
-        bench,
-        "modes",
-        ru="""Сравнить файловый режим и сервер: операции, пользователи, размеры, сети
+@command_in(
+    bench,
+    "modes",
+    ru="""Сравнить файловый режим и сервер: операции, пользователи, размеры, сети
 
 Результаты складываются в папку OUT по мере получения: прерванный замер продолжается той же командой. В конце - report.html с ответами.""",
-        en="""Compare file mode and server: deeds, users, sizes, networks
+    en="""Compare file mode and server: deeds, users, sizes, networks
 
 Results are kept in the folder OUT as they come: an interrupted run goes on by the same command. The end is report.html with the answers.""",
-    )
-    @click.argument("out", metavar="OUT", type=_FOLDER)
-    @option("--minutes", default=30.0, show_default=True, ru="Сколько времени есть", en="How much time there is")
-    @option(
-        "--users",
-        default="1,2,3,5,10,20,50",
-        show_default=True,
-        callback=_numbers,
-        ru="Числа пользователей",
-        en="Numbers of users",
-    )
-    @option(
-        "--documents",
-        default="10000,100000",
-        show_default=True,
-        callback=_numbers,
-        ru="Размеры баз",
-        en="Sizes of bases",
-    )
-    @option(
-        "--network", "networks", multiple=True, type=click.Choice(["local", "lan", "slow"]), ru="Сеть", en="A network"
-    )
-    @option(
-        "--deed",
-        "deeds",
-        multiple=True,
-        type=click.Choice(["post", "find", "list", "report", "close_month", "office"]),
-        ru="Операция",
-        en="A deed",
-    )
-    @option("--folder", type=_FOLDER, ru="На каком диске мерить", en="The disk to measure")
-    @json_option
-    def modes_command(
-        out: Path,
-        minutes: float,
-        users: tuple[int, ...],
-        documents: tuple[int, ...],
-        networks: tuple[str, ...],
-        deeds: tuple[str, ...],
-        folder: Path | None,
-        as_json: bool,
-    ) -> None:
-        from benchmarks.load import modes, report, verdicts
+)
+@click.argument("out", metavar="OUT", type=_FOLDER)
+@option("--minutes", default=30.0, show_default=True, ru="Сколько времени есть", en="How much time there is")
+@option(
+    "--users",
+    default="1,2,3,5,10,20,50",
+    show_default=True,
+    callback=_numbers,
+    ru="Числа пользователей",
+    en="Numbers of users",
+)
+@option(
+    "--documents",
+    default="10000,100000",
+    show_default=True,
+    callback=_numbers,
+    ru="Размеры баз",
+    en="Sizes of bases",
+)
+@option("--network", "networks", multiple=True, type=click.Choice(["local", "lan", "slow"]), ru="Сеть", en="A network")
+@option(
+    "--deed",
+    "deeds",
+    multiple=True,
+    type=click.Choice(["post", "find", "list", "report", "close_month", "office"]),
+    ru="Операция",
+    en="A deed",
+)
+@option("--folder", type=_FOLDER, ru="На каком диске мерить", en="The disk to measure")
+@json_option
+def modes_command(
+    out: Path,
+    minutes: float,
+    users: tuple[int, ...],
+    documents: tuple[int, ...],
+    networks: tuple[str, ...],
+    deeds: tuple[str, ...],
+    folder: Path | None,
+    as_json: bool,
+) -> None:
+    from benchmarks.load import modes, report, verdicts
 
-        plan = modes.Plan(minutes, users, documents)
-        plan = dataclasses.replace(plan, networks=networks or plan.networks, deeds=deeds or plan.deeds)
-        scratch = Path(tempfile.mkdtemp(prefix="infobase-bench-", dir=folder))
-        scratch.chmod(0o755)
-        try:
-            with progress() as step:
-                run = modes.measure(plan, out, scratch, step)
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
-        page = report.write(run, out)
-        if as_json:
-            facts = {
-                "machine": run.machine,
-                "complete": run.complete,
-                "sizes": run.sizes,
-                "cells": [dataclasses.asdict(c) | {"rate": c.rate} for c in run.cells.values()],
-                "answers": verdicts.sentences(run),
-                "report": str(page),
-            }
-            say(json.dumps(facts, ensure_ascii=False, indent=1))
-            return
-        print_table(report.headers(), list(report.rows(run)))
-        for sentence in verdicts.sentences(run):
-            say(f"- {sentence}")
-        if not run.complete:
-            say(text(ru="Время вышло; та же команда продолжит замер.", en="Time is out; the same command goes on."))
-        say(text(ru=f"Отчёт: {page}", en=f"The report: {page}"))
+    plan = modes.Plan(minutes, users, documents)
+    plan = dataclasses.replace(plan, networks=networks or plan.networks, deeds=deeds or plan.deeds)
+    scratch = Path(tempfile.mkdtemp(prefix="infobase-bench-", dir=folder))
+    scratch.chmod(0o755)
+    try:
+        with progress() as step:
+            run = modes.measure(plan, out, scratch, step)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    page = report.write(run, out)
+    if as_json:
+        facts = {
+            "machine": run.machine,
+            "complete": run.complete,
+            "sizes": run.sizes,
+            "cells": [dataclasses.asdict(c) | {"rate": c.rate} for c in run.cells.values()],
+            "answers": verdicts.sentences(run),
+            "report": str(page),
+        }
+        say(json.dumps(facts, ensure_ascii=False, indent=1))
+        return
+    print_table(report.headers(), list(report.rows(run)))
+    for sentence in verdicts.sentences(run):
+        say(f"- {sentence}")
+    if not run.complete:
+        say(text(ru="Время вышло; та же команда продолжит замер.", en="Time is out; the same command goes on."))
+    say(text(ru=f"Отчёт: {page}", en=f"The report: {page}"))
