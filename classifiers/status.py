@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from classifiers.kind import ClassifierKind
 from classifiers.kinds import KINDS
 from infobase.i18n import Bilingual
+from infobase.metadata.model import ClassifierUse
 from infobase.query_model import Query, SelectItem
 from infobase.settings import ClassifierVersion
 
@@ -55,7 +56,7 @@ def checklist(session: Session, connection: str = "CONN", today: dt.date | None 
         use = uses.get(name)
         if use is not None:
             rows = _count(session, use.target)
-            state = _state(kind, version, rows, day)
+            state = _state(fresh_days(kind, use), version, rows, day)
             made.append(
                 ClassifierStatus(
                     name, str(kind.title), state, rows, use.target, load_command(kind, connection), version
@@ -66,14 +67,25 @@ def checklist(session: Session, connection: str = "CONN", today: dt.date | None 
     return made
 
 
-def _state(kind: ClassifierKind, version: ClassifierVersion | None, rows: int, day: dt.date) -> str:
+def stale_classifiers(session: Session, today: dt.date) -> list[ClassifierStatus]:
+    """What had been loaded and needs loading again on that day: its version is older than the rule allows, or its records are gone. What was
+    never loaded is not among them: that is the checklist's matter. Rights: reading the targets."""
+    return [line for line in checklist(session, today=today) if line.state in ("stale", "empty")]
+
+
+def fresh_days(kind: ClassifierKind, use: ClassifierUse) -> int | None:
+    """How many days beyond its date a version holds good: as the configuration says, else as is usual for the kind. None: for ever."""
+    return kind.fresh_days if use.fresh_days is None else use.fresh_days
+
+
+def _state(good_for: int | None, version: ClassifierVersion | None, rows: int, day: dt.date) -> str:
     if version is None:
         return "missing"
     if not rows:
         return "empty"
-    if kind.fresh_days is None:
+    if good_for is None:
         return "loaded"
-    held = dt.date.fromisoformat(version.version_date) + dt.timedelta(days=kind.fresh_days)
+    held = dt.date.fromisoformat(version.version_date) + dt.timedelta(days=good_for)
     return "stale" if held < day else "loaded"
 
 

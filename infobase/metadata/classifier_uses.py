@@ -16,6 +16,7 @@ from infobase.metadata.model import (
 from infobase.metadata.tables import Table
 
 _TARGET = Bilingual("справочник или независимый регистр сведений", "a catalog or an independent information register")
+MAX_FRESH_DAYS = 36_500
 Find = Callable[[str], str | None]
 
 
@@ -40,8 +41,9 @@ def _use(kind: str, table: Table, objects: Mapping[str, MetadataObject], find: F
     written = table.table("parts")
     parts = {name: _target(written, name, written.text(name), objects, find) for name in written.data}
     fields = _fields(table.table("fields"), objects.get(target))
+    fresh_days = table.number("fresh_days", 0, 0, MAX_FRESH_DAYS) if table.has("fresh_days") else None
     table.finish()
-    return ClassifierUse(kind, target, parts, fields, chosen)
+    return ClassifierUse(kind, target, parts, fields, chosen, fresh_days)
 
 
 def _target(table: Table, key: str, written: str, objects: Mapping[str, MetadataObject], find: Find) -> str:

@@ -529,13 +529,15 @@ class ClassifierUse:
 
     `target`: full name of a catalog or of an independent information register. `parts`: further targets of a classifier that fills several
     (part -> full name). `fields`: field of the classifier -> field of the target, where the names differ. `chosen`: the catalog into which
-    people pick items of the classifier, "" when there is none."""
+    people pick items of the classifier, "" when there is none. `fresh_days`: how many days beyond its date a version holds good, None: what
+    is usual for the kind."""
 
     kind: str
     target: str
     parts: Mapping[str, str] = field(default_factory=dict)
     fields: Mapping[str, str] = field(default_factory=dict)
     chosen: str = ""
+    fresh_days: int | None = None
 
 
 @dataclass(frozen=True)

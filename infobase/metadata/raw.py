@@ -47,7 +47,8 @@ def head_of(configuration: Configuration) -> Raw:
 
 
 def _classifier(use: ClassifierUse) -> Raw:
-    return {"target": use.target, **_given(chosen=use.chosen, parts=dict(use.parts), fields=dict(use.fields))}
+    days = {} if use.fresh_days is None else {"fresh_days": use.fresh_days}
+    return {"target": use.target, **_given(chosen=use.chosen, parts=dict(use.parts), fields=dict(use.fields)), **days}
 
 
 def raw_of(o: MetadataObject) -> Raw:

@@ -13,12 +13,12 @@ from classifiers.kinds import KINDS
 from classifiers.loader import load
 from classifiers.places import builtin_file
 from classifiers.sample import write_small_ed807
-from classifiers.status import checklist
+from classifiers.status import checklist, fresh_days, stale_classifiers
 from cli import root
 from infobase.commands.runner import run
 from infobase.errors import AccessDenied, ClassifierAmbiguous, ClassifierInvalid, ClassifierUnknown, ClassifierUnwanted
 from infobase.metadata.archive import write_cf
-from infobase.metadata.model import CLASSIFIER_KINDS
+from infobase.metadata.model import CLASSIFIER_KINDS, ClassifierUse
 from infobase.metadata.types import Ref
 from infobase.query_model import Query, SelectItem
 from infobase.rights import Access
@@ -259,6 +259,15 @@ def test_the_checklist_tells_stale_and_emptied(empty: str, tmp_path: Path) -> No
         for item in list(session.catalogs.Countries.select()):
             item.delete()
         assert state("oksm", dt.date(2026, 1, 1)) == "empty"
+        assert [line.kind for line in stale_classifiers(session, dt.date(2024, 12, 31))] == ["oksm"]
+        stale = {line.kind: line.state for line in stale_classifiers(session, dt.date(2026, 1, 20))}
+        assert stale == {"banks": "stale", "oksm": "empty", "calendar": "stale"}
+
+
+def test_a_configuration_has_its_own_rule_of_staleness() -> None:
+    for own, expected in ((None, 7), (0, 0), (30, 30)):
+        use = ClassifierUse("banks", "Catalog.BankClassifier", fresh_days=own)
+        assert fresh_days(KINDS["banks"], use) == expected
 
 
 def ran(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:

@@ -22,6 +22,7 @@ okei = "Справочник.Товары"
 target = "Catalog.Partners"
 chosen = "Справочник.Goods"
 fields = { Region = "Наименование" }
+fresh_days = 0
 [classifiers.rates]
 target = "InformationRegister.Prices"
 parts = { more = "Catalog.Goods" }
@@ -44,7 +45,7 @@ def test_both_forms_and_both_languages(folder: Path) -> None:
     assert list(uses) == [k for k in CLASSIFIER_KINDS if k in ("banks", "rates", "okei")]
     assert uses["okei"] == ClassifierUse("okei", "Catalog.Goods")
     assert uses["banks"] == ClassifierUse(
-        "banks", "Catalog.Partners", fields={"Region": "Description"}, chosen="Catalog.Goods"
+        "banks", "Catalog.Partners", fields={"Region": "Description"}, chosen="Catalog.Goods", fresh_days=0
     )
     assert uses["rates"].parts == {"more": "Catalog.Goods"}
 
@@ -73,6 +74,7 @@ def test_the_digest_hears_a_change_of_classifiers(folder: Path) -> None:
         ('okof = { target = "Catalog.Goods", fields = { Code = "Nothing" } }', "classifiers.okof.fields.Code"),
         ('okof = { target = "Catalog.Goods", parts = { x = "Catalog.Nobody" } }', "classifiers.okof.parts.x"),
         ('okof = { taget = "Catalog.Goods" }', "classifiers.okof.taget"),
+        ('okof = { target = "Catalog.Goods", fresh_days = -1 }', "classifiers.okof.fresh_days"),
         ("okof = 5", "classifiers.okof"),
     ],
 )
