@@ -27,7 +27,6 @@ from engine_file.folder import (
     recognise,
     remove_store,
     sweep,
-    sync_file,
     sync_folder,
 )
 from engine_file.locks import Gate, holder_card, leave_gate, shared_gate
@@ -208,8 +207,26 @@ class FileEngine:
         staged.close()
         # Opening a WAL file with another journal converts it; what will be copied often and opened so is kept without.
         upkeep.finish_store(staged.base, "truncate" if self._golden else choose_journal(self.folder.root))
-        sync_file(staged.base)
         self.close()
+        if replace or not self._appear(staged.base):
+            self._replace(staged.base, replace=replace)
+        staging.neighbour.release()
+        staging.published = True
+        if self._golden:
+            golden.seal(self.folder.base)
+        else:
+            self._file_log().begin(entries)
+
+    def _appear(self, staged: Path) -> bool:
+        """Publish where nobody has ever been, so that there is nobody to be kept out. False where that cannot be."""
+        if any(p.exists() for p in (self.folder.sessions, self.folder.check_mark, *upkeep.journals(self.folder.base))):
+            return False
+        try:
+            return upkeep.appear(staged, self.folder.base)
+        except FileExistsError:
+            raise InfobaseExists(place=self.place) from None
+
+    def _replace(self, staged: Path, *, replace: bool) -> None:
         self._registry.take_exclusive(0 if not replace else 1.0)
         try:
             if self.folder.base.exists():
@@ -220,17 +237,11 @@ class FileEngine:
                 golden.unseal(self.folder.base)
             for companion in ("-wal", "-shm", "-journal"):
                 self.folder.base.with_name(self.folder.base.name + companion).unlink(missing_ok=True)
-            staged.base.replace(self.folder.base)
+            staged.replace(self.folder.base)
             sync_folder(self.folder.root)
             self.folder.check_mark.unlink(missing_ok=True)
         finally:
             self._registry.give_exclusive()
-        staging.neighbour.release()
-        staging.published = True
-        if self._golden:
-            golden.seal(self.folder.base)
-        else:
-            self._file_log().begin(entries)
 
     def drop(self) -> None:
         if self._staged:

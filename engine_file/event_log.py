@@ -13,7 +13,7 @@ from pathlib import Path
 
 from engine_file.failures import translate
 from engine_file.locks import LockFile
-from engine_file.store import Journal, _abandoned
+from engine_file.store import VERSIONS_AT, Journal, _abandoned, versions
 from infobase.i18n import text
 from infobase.log_layout import (
     CODE_TABLES,
@@ -79,21 +79,22 @@ class FileEventLog:
     def _build(self, entries: Sequence[LogEntry]) -> None:
         staged = self.path.with_name(self.path.name + ".new")
         staged.unlink(missing_ok=True)
-        conn = sqlite3.connect(staged, isolation_level=None)
+        conn = sqlite3.connect(":memory:", isolation_level=None)
         try:
-            conn.execute("PRAGMA synchronous = OFF")
-            conn.execute("PRAGMA journal_mode = MEMORY").fetchone()
             conn.execute("BEGIN")
             for statement in create_statements("sqlite"):
                 conn.execute(statement.sql)
             self._learn(conn, code_keys(entries))
             self._insert(conn, entries)
             conn.execute("COMMIT")
-            if self._journal == "wal":
-                conn.execute("PRAGMA journal_mode = WAL").fetchone()
+            made = conn.serialize()
         finally:
             conn.close()
             self._codes.clear()
+        with staged.open("wb") as file:
+            file.write(made)
+            file.seek(VERSIONS_AT)
+            file.write(versions(self._journal))
         staged.replace(self.path)
 
     def read(self, wanted: LogFilter) -> Iterator[LogEntry]:

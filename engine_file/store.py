@@ -36,6 +36,15 @@ def choose_journal(folder: Path) -> Journal:
     return "truncate" if is_network(folder) else "wal"
 
 
+VERSIONS_AT = 18
+"""SQLite's file format: the offset of the file format's write and read versions, 1 for a rollback journal, 2 for WAL."""
+
+
+def versions(journal: str) -> bytes:
+    """What stands at `VERSIONS_AT` of a whole file nobody has open, so that the next one to open it finds it in this mode."""
+    return b"\x02\x02" if journal == "wal" else b"\x01\x01"
+
+
 class Store:
     """Not shared between processes: after a fork call `abandon`."""
 

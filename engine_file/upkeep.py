@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import re
 import secrets
 import shutil
@@ -14,7 +15,7 @@ from pathlib import Path
 from engine_file.event_log import FileEventLog
 from engine_file.failures import translate
 from engine_file.folder import BaseFolder, is_open, note_closed, note_open, open_mutex, sync_file, sync_folder
-from engine_file.store import Journal, Store
+from engine_file.store import VERSIONS_AT, Journal, Store, versions
 from infobase.errors import DiskFull, EngineUnavailable, InfobaseDamaged, InfobaseError, StorageFailure, TargetExists
 from infobase.i18n import text
 from infobase.storage import Finding, StoreStats, Traits
@@ -38,11 +39,39 @@ def folder_error(problem: OSError, root: Path) -> InfobaseError:
 
 
 def finish_store(path: Path, journal: Journal) -> None:
-    """Make a staged file what it will be: with the header of its journal mode, whole in one file. The caller syncs it."""
+    """Make a staged file nobody has open what it will be: with the header of its journal mode, whole in one file, and durable."""
+    if any(p.exists() for p in journals(path)):
+        _settle(path)
+    with path.open("rb+", buffering=0) as file:
+        file.seek(VERSIONS_AT)
+        file.write(versions(journal))
+        os.fsync(file.fileno())
+
+
+def journals(path: Path) -> list[Path]:
+    """Where SQLite keeps what is not yet in the file."""
+    return [path.with_name(path.name + tail) for tail in ("-wal", "-journal")]
+
+
+def appear(staged: Path, base: Path) -> bool:
+    """Give a finished file its name, where nobody has it: at one stroke, and never in place of another. False where names cannot be given so.
+    FileExistsError."""
+    try:
+        os.link(staged, base)
+    except FileExistsError:
+        raise
+    except OSError:
+        return False
+    staged.unlink()
+    sync_folder(base.parent)
+    return True
+
+
+def _settle(path: Path) -> None:
     with closing(sqlite3.connect(path, isolation_level=None)) as conn:
         try:
             conn.execute("PRAGMA synchronous = OFF")
-            conn.execute(f"PRAGMA journal_mode = {'wal' if journal == 'wal' else 'delete'}").fetchone()
+            conn.execute("PRAGMA journal_mode = delete").fetchone()
         except sqlite3.Error as problem:
             raise translate(problem, path) or problem from problem
 

@@ -10,7 +10,7 @@ import datetime as dt
 import socket
 import tempfile
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -191,21 +191,22 @@ def write_identity(
         "demo": "1" if demo else "",
         "template": template,
     }
-    tx.run([_identity_value(kernel, key, value) for key, value in values.items()])
+    write_identity_values(kernel, tx, values)
     return made
 
 
 def write_identity_value(kernel: Kernel, tx: Transaction, key: str, value: str) -> None:
     """One more word a base keeps of itself."""
-    tx.run([_identity_value(kernel, key, value)])
+    write_identity_values(kernel, tx, {key: value})
 
 
-def _identity_value(kernel: Kernel, key: str, value: str) -> Statement:
+def write_identity_values(kernel: Kernel, tx: Transaction, values: Mapping[str, str]) -> None:
+    """Several at one stroke."""
     sql = (
-        f"INSERT INTO sys_infobase (key, value) VALUES {kernel.dialect.values(2)} "
+        f"INSERT INTO sys_infobase (key, value) VALUES {kernel.dialect.values(2, len(values))} "
         "ON CONFLICT (key) DO UPDATE SET value = excluded.value"
     )
-    return Statement(sql, [key, value])
+    tx.run([Statement(sql, [word for pair in values.items() for word in pair])])
 
 
 def identity_of(tx: Transaction) -> dict[str, str]:

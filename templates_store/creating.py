@@ -73,9 +73,12 @@ def create(engine: StorageEngine, source: Path, wanted: NewBase, progress: Progr
             identity = bases.identity_of(tx)
             demo = bool(identity.get("demo"))
             own = bases.write_identity(kernel, tx, wanted.name, demo=demo, template=identity.get("template", ""))
-            bases.write_identity_value(kernel, tx, bases.TEMPLATE_FOLDER, str(source.absolute().parent))
-            for key in (golden.PLACEHOLDER_KEY, golden.CONTENT):
-                bases.write_identity_value(kernel, tx, key, "")
+            more = {
+                bases.TEMPLATE_FOLDER: str(source.absolute().parent),
+                golden.PLACEHOLDER_KEY: "",
+                golden.CONTENT: "",
+            }
+            bases.write_identity_values(kernel, tx, more)
             user = _administrator(kernel, tx, identity.get(golden.PLACEHOLDER_KEY, ""), wanted, password)
             tx.log([_entry(source, wanted, user)])
         engine.publish(staged, replace=False)
@@ -131,7 +134,12 @@ def _unfolded(engine: StorageEngine, source: Path, progress: Progress | None) ->
 
 @contextmanager
 def _hashed(wanted: NewBase) -> Iterator[Future[str]]:
-    """The password's hash, worked out while the store is copied: it takes as long on purpose."""
+    """The password's hash, worked out while the store is copied: it takes as long on purpose. An empty one has none."""
+    if not wanted.password:
+        known = Future[str]()
+        known.set_result("")
+        yield known
+        return
     with ThreadPoolExecutor(1, "infobase-password") as pool:
         name = wanted.admin or usual_administrator()
         yield pool.submit(users.hash_password, name, wanted.password, allow_empty=True)

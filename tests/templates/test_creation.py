@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -262,6 +265,7 @@ def test_a_file_that_changed_is_another_template(tmp_path: Path) -> None:
 KILLED = """
 import os, signal, sys
 from pathlib import Path
+from typing import Any
 from infobase.connection import engine_of
 from templates_store.creating import NewBase, create
 left, watched = int(sys.argv[3]), sys.argv[4]
@@ -369,3 +373,61 @@ def test_golden_files_used_long_ago_go_first(tmp_path: Path, monkeypatch: pytest
         create(engine, other, NewBase("x", password="п" if n else ""))
         engine.close()
     assert len(golden_files(tmp_path)) == 1
+
+
+class Acts:
+    """What a piece of work does to the disk: statements given to SQLite, files and folders made, durable writes."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.statements: list[str] = []
+        self.syncs = self.databases = 0
+        connect, fsync = sqlite3.connect, os.fsync
+
+        def traced(*args: Any, **settings: Any) -> sqlite3.Connection:
+            conn = connect(*args, **settings)
+            self.databases += args[0] != ":memory:"
+            if args[0] != ":memory:":
+                conn.set_trace_callback(self.statements.append)
+            return conn
+
+        def counted(handle: Any) -> None:
+            self.syncs += 1
+            fsync(handle)
+
+        monkeypatch.setattr(sqlite3, "connect", traced)
+        monkeypatch.setattr(os, "fsync", counted)
+
+
+def test_a_clone_costs_two_durable_writes_and_one_opening(
+    program: Program, installed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file's and its folder's: one more, or one more reading of the schema, and a small base takes half as long again."""
+    assert program("create", tmp_path / "a", "--template", installed / "1Cv8.cf")[0] == 0
+    engine = engine_of(f'File="{tmp_path / "b"}";')
+    with monkeypatch.context() as patch:
+        acts = Acts(patch)
+        create(engine, installed / "1Cv8.cf", NewBase("b", allow_empty=True))
+    engine.close()
+    assert (acts.syncs, acts.databases) == (2, 1)
+    assert len(acts.statements) <= 20
+    made = sorted(str(p.relative_to(tmp_path / "b")) for p in (tmp_path / "b").rglob("*"))
+    assert made == ["1Cv8.1CD", "1Cv8Log", "1Cv8Log/1Cv8.lgd", "1Cv8Log/1Cv8.lgd.cfl"]
+    assert program("check", tmp_path / "b")[0] == 0
+
+
+def test_two_creators_of_one_place_never_mix(installed: Path, tmp_path: Path) -> None:
+    """The second to finish finds the first one's base, and leaves it as it is."""
+    places = [engine_of(f'File="{tmp_path / "b"}";') for _ in range(2)]
+    staged = [e.create() for e in places]
+    for number, store in enumerate(staged):
+        bases.lay_out(store, bases.EMPTY)
+        with store.transaction(write=True) as tx:
+            bases.write_identity(bases.Kernel(bases.EMPTY, store), tx, str(number))
+    places[0].publish(staged[0], replace=False)
+    with pytest.raises(errors.InfobaseExists):
+        places[1].publish(staged[1], replace=False)
+    staged[1].drop()
+    assert bases.open_base(places[0]).name == "0"
+    assert not list((tmp_path / "b").glob("*.new*"))
+    for engine in (*places, *staged):
+        engine.close()
