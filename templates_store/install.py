@@ -21,8 +21,9 @@ import portalocker
 from infobase.errors import DiskFull, TemplateInstalled, TemplateRootUnusable
 from infobase.files import sync_folder
 from infobase.i18n import text
+from templates_store import efd
 from templates_store.manifest import MAX_BYTES, Manifest, parse
-from templates_store.package import MAX_PATH, Package, PackedFile, Unfit, open_package
+from templates_store.package import MAX_PATH, Package, PackedFile, Unfit, open_package, refusing
 from templates_store.tree import MAX_DEPTH, SUFFIX, find_manifests
 
 Progress = Callable[[str, int, int], None]
@@ -47,8 +48,8 @@ class Installed:
 
 
 def install(source: Path, root: Path, *, replace: bool = False, progress: Progress | None = None) -> Installed:
-    """Install a folder or a zip. PackageRefused, TemplateInstalled, TemplateRootUnusable, DiskFull: nothing has changed."""
-    with open_package(source) as package:
+    """Install a folder, a zip, or 1C's own distribution: one with a `1cv8.efd`, or that file itself. PackageRefused, TemplateInstalled, TemplateRootUnusable, DiskFull: nothing has changed."""
+    with _opened(source) as package:
         files, manifest = _package_files(package)
         target = root / version_folder(manifest)
         _demand_apart(source, root, target)
@@ -103,14 +104,29 @@ def _folder_name(value: str) -> str:
 # --- what is in a package ---
 
 
+@contextmanager
+def _opened(source: Path) -> Iterator[Package]:
+    """The package; of a distribution without a manifest of its own, what its supply archive holds: `setup.exe` is not asked."""
+    if source.is_file() and source.suffix.casefold() == efd.SUFFIX:
+        with refusing(source), efd.open_file(source) as package:
+            yield package
+        return
+    with open_package(source) as package:
+        archive = None if _manifests(package) else efd.archive_in(package.files)
+        if archive is None:
+            yield package
+            return
+        with efd.open_supply(source, package.read(archive), archive.size) as inside:
+            yield inside
+
+
+def _manifests(package: Package) -> list[PackedFile]:
+    return [f for f in package.files if f.path.suffix.casefold() == SUFFIX]
+
+
 def _package_files(package: Package) -> tuple[list[tuple[PurePosixPath, PackedFile]], Manifest]:
     """The files to copy, relative to the manifest's folder, and the manifest."""
-    manifests = [f for f in package.files if f.path.suffix.casefold() == SUFFIX]
-    if not manifests and any(f.path.suffix.casefold() == ".efd" for f in package.files):
-        raise Unfit(
-            "это дистрибутив 1С: его архив .efd распаковывает программа установки 1С",
-            "a distribution of 1C: its .efd archive is unpacked by 1C's own installer",
-        )
+    manifests = _manifests(package)
     if not manifests:
         raise Unfit("в комплекте нет манифеста *.mft", "the package has no manifest *.mft")
     home = min((f.path.parent for f in manifests), key=lambda p: (len(p.parts), str(p)))

@@ -45,12 +45,20 @@ class Unfit(ValueError):
 
 
 @dataclass(frozen=True)
+class Span:
+    """Where a file's bytes begin in a larger one."""
+
+    handle: IO[bytes]
+    start: int
+
+
+@dataclass(frozen=True)
 class PackedFile:
     """One file of a package: its relative path and size, and how to read it."""
 
     path: PurePosixPath
     size: int
-    source: Path | zipfile.ZipInfo
+    source: Path | zipfile.ZipInfo | Span
 
 
 @dataclass(frozen=True)
@@ -67,6 +75,9 @@ class Package:
 
     def read(self, file: PackedFile) -> Iterator[bytes]:
         """The content in chunks; exactly as many bytes as announced, or the package is refused."""
+        if isinstance(file.source, Span):
+            yield from _bytes_of(file.source, file.size)
+            return
         left = file.size
         with self._open(file) as handle:
             while chunk := handle.read(min(CHUNK, left + 1)):
@@ -84,6 +95,7 @@ class Package:
             with self.archive.open(file.source) as member:
                 yield member
             return
+        assert isinstance(file.source, Path)
         descriptor = os.open(file.source, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0))
         with os.fdopen(descriptor, "rb") as handle:
             # Looked at again once it is open: the folder may have changed since it was vetted.
@@ -91,17 +103,24 @@ class Package:
             yield handle
 
 
+def _bytes_of(span: Span, size: int) -> Iterator[bytes]:
+    """Its bounds were vetted: nothing is missing."""
+    span.handle.seek(span.start)
+    for left in range(size, 0, -CHUNK):
+        yield span.handle.read(min(CHUNK, left))
+
+
 @contextmanager
 def open_package(place: Path) -> Iterator[Package]:
     """Vet a folder or a zip. PackageRefused for whatever is wrong with it, inside the block too."""
     with refusing(place):
         if place.is_dir():
-            yield Package(place, _vetted(_folder_files(place)), None)
+            yield Package(place, vetted(_folder_files(place)), None)
             return
         if not place.is_file():
             raise Unfit("такого файла или папки нет", "there is no such file or folder")
         with place.open("rb") as handle, _zip(handle) as archive:
-            yield Package(place, _vetted(_zip_files(archive, os.fstat(handle.fileno()).st_size)), archive)
+            yield Package(place, vetted(_zip_files(archive, os.fstat(handle.fileno()).st_size)), archive)
 
 
 @contextmanager
@@ -146,7 +165,7 @@ def _is_text(part: str) -> bool:
     return not any("\ud800" <= c <= "\udfff" for c in part)
 
 
-def _vetted(files: Iterator[PackedFile]) -> tuple[PackedFile, ...]:
+def vetted(files: Iterator[PackedFile]) -> tuple[PackedFile, ...]:
     """Counted, and without two that would fall on one name where letter case or form does not tell them apart."""
     found: dict[str, PackedFile] = {}
     total = 0

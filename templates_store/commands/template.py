@@ -61,8 +61,8 @@ def settled_roots(given: Sequence[Path] = ()) -> list[Root]:
 @command_in(
     template,
     "install",
-    ru="Установить комплект поставки (папку или zip) в каталог шаблонов",
-    en="Install a package (a folder or a zip) into a root of templates",
+    ru="Установить комплект поставки (папку, zip или 1cv8.efd) в каталог шаблонов",
+    en="Install a package (a folder, a zip or 1cv8.efd) into a root of templates",
 )
 @click.argument("package", metavar="PACKAGE", type=click.Path(exists=True, path_type=Path))
 @option(

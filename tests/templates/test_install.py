@@ -251,10 +251,6 @@ def test_hidden_folders_of_others_are_left_alone(tmp_path: Path, root: Path) -> 
     assert len(list(version_at(root).parent.iterdir())) == 4
 
 
-def test_a_distribution_of_1c_is_recognised(tmp_path: Path, root: Path) -> None:
-    assert ".efd" in refused(forged(tmp_path / "p.zip", {"setup.exe": b"MZ", "1cv8.efd": b"x"}), root)
-
-
 # --- killed ---
 
 KILLED = """
