@@ -466,6 +466,7 @@ class ServerEngine:
         if not (Path(source) / upkeep.ARCHIVE).is_file():
             raise InfobaseNotFound(place=source)
         staged = self._staged("template0")
+        staged.place = self.place
         try:
             with staged._connect() as conn:
                 upkeep.load_backup(conn, staged.where(), Path(source))
@@ -476,7 +477,7 @@ class ServerEngine:
 
     def check(self) -> list[Finding]:
         with self.reading_connection() as conn:
-            return upkeep.findings(conn, self.where())
+            return upkeep.findings(conn, self.place, staged=self._stage is not None)
 
     def compact(self) -> None:
         with self._translated(), self.apart() as conn:

@@ -505,6 +505,12 @@ class ClusterLoginFailed(InfobaseError):
     en = "Wrong name or password of the cluster administrator (--cluster-user, INFOBASE_CLUSTER_PASSWORD)."
 
 
+class ScheduledJobsDenied(InfobaseError):
+    exit_code = 121
+    ru = "Регламентные задания базы «{place}» запрещены администратором кластера. Разрешить: infobase server infobases update {place} --scheduled-jobs-deny off."
+    en = "The cluster's administrator denies the scheduled jobs of {place!r}. To allow them: infobase server infobases update {place} --scheduled-jobs-deny off."
+
+
 class NotOverTheWire(InfobaseError):
     """Something only the server itself may do, such as raw SQL."""
 

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from infobase import digest, dump, replicate, restore, users
+from infobase import appointing, digest, dump, replicate, restore, users
 from infobase.check import check_infobase
 from infobase.dump_format import DumpSummary
 from infobase.errors import (
@@ -30,7 +30,7 @@ from infobase.kernel import Kernel
 from infobase.metadata import canonical
 from infobase.metadata.model import Configuration, Naming, Role
 from infobase.predefined import write_predefined
-from infobase.rights import Access
+from infobase.rights import Access, administrator_roles
 from infobase.schema import ddl
 from infobase.served import door_of, served
 from infobase.session import Session
@@ -141,12 +141,6 @@ def staged(engine: StorageEngine, *, replace: bool) -> Iterator[StorageEngine]:
         raise
     finally:
         store.close()
-
-
-def administrator_roles(configuration: Configuration) -> list[str]:
-    """The roles with all rights; where there is none, every role."""
-    full = [r.name for r in configuration.roles if r.all_rights]
-    return full or [r.name for r in configuration.roles]
 
 
 def system_session(kernel: Kernel, user: str = "") -> Session:
@@ -337,18 +331,31 @@ def restore_base(
     name: str = "",
     password: str | None = None,
     replace: bool = False,
+    own_id: uuid.UUID | None = None,
+    administrator: appointing.Administrator | None = None,
     progress: Progress | None = None,
 ) -> Infobase:
-    """Make a base from a `.dt`; with `replace` in place of the one there, which stays whole until the switch."""
+    """Make a base from a `.dt`; with `replace` in place of the one there, which stays whole until the switch. `own_id`: the id it had, for a
+    base that comes back; over another base a server does not give it. `administrator`: who shall administer it."""
     door = door_of(engine)
     if door is not None:
-        return door.restore(source, name=name, password=password, replace=replace, progress=progress)
+        return door.restore(
+            source,
+            name=name,
+            password=password,
+            replace=replace,
+            own_id=own_id,
+            administrator=administrator,
+            progress=progress,
+        )
     if not replace:
         demand_free(engine)
     with staged(engine, replace=replace) as store:
         kernel, manifest = restore.load_with_manifest(source, store, password=password, progress=progress)
         with store.transaction(write=True) as tx:
-            write_identity(kernel, tx, name or source.stem, demo=manifest.demo)
+            write_identity(kernel, tx, name or source.stem, demo=manifest.demo, own_id=own_id)
+            if administrator is not None:
+                appointing.appoint(kernel, tx, administrator)
     return open_base(engine)
 
 

@@ -36,6 +36,14 @@ _EARLY = 0.9
 _log = logging.getLogger("infobase.jobs")
 
 
+def run_jobs(runner: JobRunner, name: str = "") -> list[JobRun]:
+    """Those that are due, or the one named, due or not. JobInvalid."""
+    if not name:
+        return runner.run_due()
+    made = runner.run_now(name)
+    return [made] if made else []
+
+
 class JobRunner:
     """One session's runner. `clock`: seconds that never go back; `now`: the wall clock, UTC."""
 

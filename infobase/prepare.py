@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 from infobase import check, users
 from infobase import infobase as bases
@@ -20,6 +21,7 @@ from infobase.kernel import Kernel
 from infobase.metadata.model import AccumulationRegister, Document
 from infobase.operations import PERIOD_LOCK
 from infobase.rights import is_administrator
+from infobase.served import door_of, served
 from infobase.session import Session
 from infobase.storage import LogFilter, Statement, Table, Transaction
 
@@ -49,6 +51,7 @@ class Stripped:
     count: int
 
 
+@served("Administration")
 def plan(session: Session, wanted: Wanted) -> list[Stripped]:
     """What `prepare` would strip; nothing is changed."""
     kernel = session.kernel
@@ -79,6 +82,9 @@ def prepare(base: Infobase, session: Session, wanted: Wanted, *, patience: float
     InfobaseBusy names who else is in the base, after `patience` seconds. OperationForbidden when something that stays refers to a document that goes.
     """
     engine = base.kernel.engine
+    door = door_of(engine)
+    if door is not None:
+        return cast("list[Stripped]", door.whole("prepare", {"wanted": wanted}))
     with engine.exclusive(patience):
         stripped = plan(session, wanted)
         with session.transaction() as tx:

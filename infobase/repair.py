@@ -20,11 +20,11 @@ from __future__ import annotations
 
 import datetime as dt
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, cast
 
 from infobase.check import Fix, Probe, check_infobase, held_tables, probes_of
 from infobase.errors import TargetExists
@@ -34,6 +34,7 @@ from infobase.predefined import write_predefined
 from infobase.registers import rebuild_statements
 from infobase.schema.ddl import empty_literal
 from infobase.schema.search import search_key
+from infobase.served import door_of
 from infobase.session import Session
 from infobase.storage import LOCK_TIMEOUT, Finding, Row, Statement, Transaction
 
@@ -68,18 +69,23 @@ def repair(
     *,
     bad_refs: BadRefs = "none",
     backup: Path | None = None,
+    secret: str | None = None,
     user: str = "",
     timeout: float = LOCK_TIMEOUT,
     progress: Progress | None = None,
 ) -> Report:
     """Check, back up into the folder `backup`, repair, check again. Without it nothing is backed up: for a copy nobody misses.
+    `secret`: the password of that backup where it is a dump. An application server keeps the backup in a folder of its own.
     InfobaseBusy names those who work in the base. A repair that fails leaves everything as it was."""
     kernel = base.kernel
+    door = door_of(kernel.engine)
+    if door is not None:
+        return _told(door.whole("repair", {"bad_refs": bad_refs, "patience": round(timeout)}))
     with kernel.engine.exclusive(timeout):
         found = check_infobase(kernel, progress)
         if not _wanted(found, bad_refs):
             return Report(None, [], found)
-        kept = None if backup is None else keep_as_it_is(base, backup, progress)
+        kept = None if backup is None else keep_as_it_is(base, backup, secret, progress)
         session = system_session(kernel, user)
         with session.transaction() as tx:
             mended = _mend(session, tx, found, bad_refs)
@@ -87,6 +93,16 @@ def repair(
                 comment = f"{one.place}: {one.code}, {one.rows}"
                 tx.log([session.log_entry("_$InfoBase$_.TARMess", severity="Warning", comment=comment)])
         return Report(kept, mended, check_infobase(kernel, progress))
+
+
+def as_map(report: Report) -> dict[str, object]:
+    """A report as it travels from an application server."""
+    backup = None if report.backup is None else str(report.backup)
+    return {"backup": backup, "mended": report.mended, "left": report.left}
+
+
+def _told(given: Mapping[str, Any]) -> Report:
+    return Report(Path(given["backup"]) if given["backup"] else None, given["mended"], given["left"])
 
 
 def _wanted(found: Sequence[Finding], bad_refs: BadRefs) -> bool:
@@ -103,7 +119,7 @@ _REPAIRED = {
 }
 
 
-def keep_as_it_is(base: Infobase, folder: Path, progress: Progress | None = None) -> Path:
+def keep_as_it_is(base: Infobase, folder: Path, secret: str | None = None, progress: Progress | None = None) -> Path:
     """The base before the repair, faults and all: a copy that opens where users have the files anyway, else a dump."""
     engine = base.kernel.engine
     name = f"{_file_name(base.name)}-before-fix-{dt.datetime.now():%Y%m%d-%H%M%S}"
@@ -114,7 +130,7 @@ def keep_as_it_is(base: Infobase, folder: Path, progress: Progress | None = None
     if engine.traits.backup_opens:
         engine.backup(target)
     else:
-        dump_base(base, target, progress=progress)
+        dump_base(base, target, password=secret, progress=progress)
     return target
 
 
@@ -273,8 +289,28 @@ def _mend_totals(kernel: Kernel, tx: Transaction, wrong: set[str]) -> list[Mende
 # --- a copy to try it on ---
 
 
+def check_copy(base: Infobase, progress: Progress | None = None) -> list[Finding]:
+    """Check a private copy; the base itself goes on working."""
+    door = door_of(base.kernel.engine)
+    if door is not None:
+        return cast("list[Finding]", door.whole("check_copy", {}))
+    with _private_copy(base) as copy:
+        return check_infobase(copy.kernel, progress)
+
+
+def repair_copy(
+    base: Infobase, *, bad_refs: BadRefs = "none", user: str = "", progress: Progress | None = None
+) -> Report:
+    """What `repair` would do, done to a private copy."""
+    door = door_of(base.kernel.engine)
+    if door is not None:
+        return _told(door.whole("repair_copy", {"bad_refs": bad_refs}))
+    with _private_copy(base) as copy:
+        return repair(copy, bad_refs=bad_refs, user=user, progress=progress)
+
+
 @contextmanager
-def private_copy(base: Infobase) -> Iterator[Infobase]:
+def _private_copy(base: Infobase) -> Iterator[Infobase]:
     """A copy nobody else sees, for the block to check and mend; the base goes on working. It is removed afterwards."""
     engine = base.kernel.engine
     with tempfile.TemporaryDirectory(prefix="infobase-check-") as folder:

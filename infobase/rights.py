@@ -176,6 +176,12 @@ def _entries(role: Role) -> Iterator[tuple[Right, str]]:
             yield entry, _right(right)
 
 
+def administrator_roles(configuration: Configuration) -> list[str]:
+    """The roles with all rights; where there is none, every role."""
+    full = [r.name for r in configuration.roles if r.all_rights]
+    return full or [r.name for r in configuration.roles]
+
+
 def is_administrator(configuration: Configuration, roles: Sequence[str]) -> bool:
     """Whether these roles together may administer the base."""
     return Access(configuration, roles, "").allows("Administration", CONFIGURATION)

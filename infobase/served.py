@@ -11,6 +11,7 @@ result are kernel values, plain containers, or dataclasses that the wire knows (
 from __future__ import annotations
 
 import inspect
+import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import wraps
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar, cast
 
 if TYPE_CHECKING:
+    from infobase.appointing import Administrator
     from infobase.dump_format import DumpSummary
     from infobase.infobase import Infobase
     from infobase.metadata.model import Configuration
@@ -40,6 +42,9 @@ class RemoteDoor(Protocol):
     def call(self, name: str, arguments: Mapping[str, object]) -> Any:
         """One business call."""
 
+    def whole(self, name: str, arguments: Mapping[str, object]) -> Any:
+        """One work with the base as a whole, beside the data: for the base's administrator and the cluster's together."""
+
     def dump(
         self,
         target: Path,
@@ -52,7 +57,15 @@ class RemoteDoor(Protocol):
         """Have the server dump the base, and bring the file here."""
 
     def restore(
-        self, source: Path, *, name: str, password: str | None, replace: bool, progress: Progress | None
+        self,
+        source: Path,
+        *,
+        name: str,
+        password: str | None,
+        replace: bool,
+        own_id: uuid.UUID | None,
+        administrator: Administrator | None,
+        progress: Progress | None,
     ) -> Infobase:
         """Bring a dump to the server and have the base made of it. Needs the cluster's administrator."""
 

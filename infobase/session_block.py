@@ -49,16 +49,19 @@ class SessionBlock:
         if not self.in_force(now):
             return text(ru=f"блокировка начнётся: {period}", en=f"the block is still to begin: {period}")
         if self.until is None:
-            ru = f"блокировка действует без срока ({period}); могла остаться после прерванной операции"
-            return text(
-                ru=ru, en=f"the block holds without an end ({period}); an interrupted operation may have left it"
-            )
+            ru = f"блокировка действует {period}; могла остаться после прерванной операции"
+            return text(ru=ru, en=f"the block holds {period}; an interrupted operation may have left it")
         return text(ru=f"блокировка действует ({period})", en=f"the block holds ({period})")
 
     def period(self) -> str:
-        since = f"{self.since:%Y-%m-%d %H:%M:%S}" if self.since else text(ru="всегда", en="always")
-        until = f"{self.until:%Y-%m-%d %H:%M:%S}" if self.until else text(ru="не указано", en="not given")
-        return text(ru=f"с {since} до {until}", en=f"from {since} until {until}")
+        """From when until when, in words."""
+        since = self.since and f"{self.since:%Y-%m-%d %H:%M:%S}"
+        until = self.until and f"{self.until:%Y-%m-%d %H:%M:%S}"
+        if since and until:
+            return text(ru=f"с {since} до {until}", en=f"from {since} until {until}")
+        if since:
+            return text(ru=f"с {since} до снятия", en=f"from {since} until it is lifted")
+        return text(ru=f"до {until}", en=f"until {until}") if until else text(ru="до снятия", en="until it is lifted")
 
 
 def demand_unblocked(block: SessionBlock | None, code: str, now: dt.datetime) -> None:

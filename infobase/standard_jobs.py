@@ -6,16 +6,19 @@ import datetime as dt
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
+from infobase.backups.keys import read_key
 from infobase.backups.logged import logged_backup
+from infobase.backups.make import demand_place
 from infobase.backups.retention import parse_rules
 from infobase.durations import DAY, seconds_of, shown
 from infobase.errors import JobInvalid
 from infobase.i18n import Bilingual, text
+from infobase.infobase import Infobase
 from infobase.job_kinds import JobContext, JobKind, Registry
 from infobase.jobs import Job, Jobs, utc_now
-from infobase.served import served
+from infobase.served import door_of, served
 from infobase.session import Session
 
 Parameters = TypeVar("Parameters")
@@ -68,6 +71,23 @@ def _check_backup(given: Mapping[str, object]) -> None:
     if not Path(found.folder).is_absolute():
         ru, en = "папка копий - абсолютный путь", "the folder of backups is an absolute path"
         raise JobInvalid(name="backup", detail=text(ru=ru, en=en))
+
+
+def schedule_backup(base: Infobase, session: Session, wanted: BackupParameters, every: int, name: str) -> Job:
+    """Add or change a job that makes backups. `every`: seconds. Behind an application server the folder and the key are on its computer, so the
+    cluster's administrator is needed too. JobInvalid, TargetUnfit, KeyFileInvalid."""
+    door = door_of(base.kernel.engine)
+    if door is not None:
+        given = {"parameters": wanted.as_json(), "every": every, "name": name}
+        return cast(Job, door.whole("backup_schedule", given))
+    _check_backup(wanted.as_json())
+    demand_place(base, Path(wanted.folder), read_key(Path(wanted.key_file)) if wanted.key_file else None)
+    job = Job(name, "backup", wanted.as_json(), every, created_by=session.info.user)
+    with session.transaction() as tx:
+        made = Jobs(base.kernel).put(tx, job, utc_now())
+        comment = f"{name}: {wanted.folder}, {shown(every)}, {wanted.keep or '-'}"
+        tx.log([session.log_entry("_$Job$_.Scheduled", comment=comment)])
+    return made
 
 
 def _run_backup(context: JobContext) -> str:

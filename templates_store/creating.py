@@ -12,16 +12,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from infobase import appointing, users
 from infobase import infobase as bases
-from infobase import users
-from infobase.errors import DiskFull, PasswordRequired, UsageError
+from infobase.appointing import Administrator, usual_administrator
+from infobase.errors import DiskFull
 from infobase.i18n import text
 from infobase.infobase import Infobase
 from infobase.kernel import Kernel
-from infobase.metadata.model import Configuration
-from infobase.rights import is_administrator
+from infobase.metadata.archive import read_cf
+from infobase.served import door_of
 from infobase.storage import SERVICE_APPLICATION, LogEntry, StorageEngine, Transaction
-from infobase.users import User
 from templates_store import golden
 
 Progress = Callable[[str, int, int], None]
@@ -41,6 +41,10 @@ class NewBase:
     allow_empty: bool = False
     template: str = ""
     cached: bool = True
+
+    @property
+    def administrator(self) -> Administrator:
+        return Administrator(self.admin, self.password, self.allow_empty)
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,8 @@ def create(engine: StorageEngine, source: Path, wanted: NewBase, progress: Progr
     bases.demand_free(engine)
     if source.suffix.casefold() == ".cf":
         demand_password(engine, wanted)
+    if door_of(engine) is not None:
+        return _created_afar(engine, source, wanted, progress)
     with _hashed(wanted) as password, _filled(engine, source, wanted, progress) as staged:
         kernel = Kernel(bases.EMPTY, staged)
         with staged.transaction(write=True) as tx:
@@ -86,14 +92,21 @@ def create(engine: StorageEngine, source: Path, wanted: NewBase, progress: Progr
     return Created(engine.place, engine.traits.mode, own, wanted.name, demo, (configuration, version))
 
 
+def _created_afar(engine: StorageEngine, source: Path, wanted: NewBase, progress: Progress | None) -> Created:
+    """Through an application server: the configuration or the dump travels, and the server makes the base and its administrator."""
+    if source.suffix.casefold() == ".cf":
+        admin = usual_administrator() if wanted.admin is None else wanted.admin
+        made = bases.create(engine, read_cf(source), name=wanted.name, admin=admin, password=wanted.password)
+    else:
+        made = bases.restore_base(
+            engine, source, name=wanted.name, administrator=wanted.administrator, progress=progress
+        )
+    return Created.of(made)
+
+
 def demand_password(engine: StorageEngine, wanted: NewBase) -> None:
     """PasswordRequired where anybody on the network could come in."""
-    if engine.traits.demands_password and wanted.admin != "" and not wanted.password and not wanted.allow_empty:
-        raise PasswordRequired(user=wanted.admin or usual_administrator())
-
-
-def usual_administrator() -> str:
-    return text(ru="Администратор", en="Administrator")
+    appointing.demand_password(wanted.administrator, demanded=engine.traits.demands_password)
 
 
 @contextmanager
@@ -154,32 +167,10 @@ def _administrator(kernel: Kernel, tx: Transaction, placeholder: str, wanted: Ne
         if wanted.admin == "":
             users.discard(kernel, tx, placeholder)
             return ""
-        if not wanted.allow_empty and not wanted.password and kernel.engine.traits.demands_password:
-            raise PasswordRequired(user=wanted.admin or usual_administrator())
+        appointing.demand_password(wanted.administrator, demanded=kernel.engine.traits.demands_password)
         return users.hand_over(kernel, tx, placeholder, wanted.admin or usual_administrator(), password.result()).name
-    return _brought(kernel, tx, wanted, password)
-
-
-def _brought(kernel: Kernel, tx: Transaction, wanted: NewBase, password: Future[str]) -> str:
-    """The users came with the dump: its administrator gets the new password, if there is one."""
-    user = _chosen(bases.configuration_of(tx), users.list_users(kernel, tx), wanted.admin or "")
-    if wanted.password:
-        users.set_password_hash(kernel, tx, user.name, password.result())
-    elif kernel.engine.traits.demands_password and not user.has_password and not wanted.allow_empty:
-        raise PasswordRequired(user=user.name)
-    return user.name
-
-
-def _chosen(configuration: Configuration, known: list[User], name: str) -> User:
-    """The administrator named, or the first one who may sign in."""
-    found = [u for u in known if u.enabled and is_administrator(configuration, u.roles)]
-    named = [u for u in found if not name or u.name.casefold() == name.casefold()]
-    if named:
-        return named[0]
-    listed = ", ".join(u.name for u in found)
-    ru = f"пользователи придут из .dt, администратора «{name}» среди них нет; есть: {listed}"
-    raise UsageError(
-        detail=text(ru=ru, en=f"users come from the .dt, no administrator {name!r} there; there are: {listed}")
+    return appointing.appoint_brought(
+        kernel, tx, bases.configuration_of(tx), wanted.administrator, password.result() if wanted.password else ""
     )
 
 

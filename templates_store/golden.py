@@ -24,6 +24,7 @@ from infobase.files import write_atomically
 from infobase.i18n import text
 from infobase.kernel import Kernel
 from infobase.metadata.archive import read_cf
+from infobase.rights import administrator_roles
 from infobase.storage import StorageEngine
 
 Progress = Callable[[str, int, int], None]
@@ -90,7 +91,7 @@ def unfold(store: StorageEngine, source: Path, key: str, progress: Progress | No
         shown = f"{kernel.configuration.name} {kernel.configuration.version}"
         bases.write_identity_value(kernel, tx, CONTENT, shown)
         if not users.list_users(kernel, tx):
-            roles = bases.administrator_roles(kernel.configuration)
+            roles = administrator_roles(kernel.configuration)
             users.add_user(kernel, tx, PLACEHOLDER, "", roles, allow_empty=True)
             bases.write_identity_value(kernel, tx, PLACEHOLDER_KEY, PLACEHOLDER)
     return kernel

@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, Protocol
 
+from infobase.appointing import usual_administrator
 from infobase.connection_string import ConnectionString, folder, parse
 from infobase.errors import InfobaseError
 from infobase.i18n import text
-from templates_store.creating import usual_administrator
 from templates_store.tree import Node, Template, build
 
 Kind = Literal["new", "existing", "group"]

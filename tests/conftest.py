@@ -6,9 +6,13 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from infobase import i18n
 from tests import postgres
+
+settings.register_profile("busy machines too", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy machines too")
 
 
 @pytest.fixture(scope="session", autouse=True)

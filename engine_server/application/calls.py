@@ -17,6 +17,7 @@ from engine_server.application import logins, object_locks, once
 from engine_server.application.alone import alone
 from engine_server.application.bases import OpenBase
 from engine_server.application.cluster import ClusterDatabase
+from engine_server.application.jobs_loop import runner_of
 from engine_server.application.logins import ServerSession
 from engine_server.application.settings import ServerSettings
 from engine_server.application.state import Worker
@@ -24,8 +25,16 @@ from engine_server.sessions import own_prefix
 from engine_server.wire import objects, values
 from engine_server.wire.protocol import BATCH
 from infobase import configuration_update, query_json
-from infobase.errors import ObjectNotFound, OperationForbidden, RequestInvalid, UnknownObject, VersionConflict
+from infobase.errors import (
+    ObjectNotFound,
+    OperationForbidden,
+    RequestInvalid,
+    ScheduledJobsDenied,
+    UnknownObject,
+    VersionConflict,
+)
 from infobase.i18n import text
+from infobase.job_runner import run_jobs
 from infobase.metadata import canonical
 from infobase.metadata.model import Configuration, Document
 from infobase.metadata.types import Ref
@@ -45,6 +54,7 @@ SERVING = (
     "infobase.connection",
     "infobase.infobase",
     "infobase.jobs",
+    "infobase.prepare",
     "infobase.standard_jobs",
 )
 """Modules whose served functions a server knows; their import makes them known."""
@@ -571,6 +581,17 @@ def log_append(context: Context, args: Args) -> object:
 def log_trim(context: Context, args: Args) -> object:
     context.session.access.demand_configuration("Administration")
     return context.base.engine.event_log().trim(values.decode(args["before"]), int(args.get("last", 0)))
+
+
+@call()
+def jobs_run(context: Context, args: Args) -> object:
+    """The due jobs of the base, or the one named, run now by this worker. ScheduledJobsDenied where the cluster's administrator denies them."""
+    context.session.access.demand_configuration("Administration")
+    record = context.base.record
+    if record.scheduled_jobs_deny:
+        raise ScheduledJobsDenied(place=record.name)
+    with runner_of(context.base, context.session.info.user) as runner:
+        return values.encode(run_jobs(runner, str(args["name"])))
 
 
 @call()

@@ -12,7 +12,8 @@ import base64
 import binascii
 import hashlib
 import secrets
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -27,8 +28,11 @@ from engine_server.application import entry, infobases, stewardship
 from engine_server.application.admin import administrator
 from engine_server.application.http import answer, chunks, guarded, token_of, worker_of
 from engine_server.application.state import Worker
+from engine_server.application.stewardship import NewContent
+from engine_server.wire import packing
 from engine_server.wire.values import encode
 from infobase import infobase as bases
+from infobase.appointing import Administrator
 from infobase.errors import (
     AccessDenied,
     ClusterLoginFailed,
@@ -36,7 +40,7 @@ from infobase.errors import (
     RequestInvalid,
     TargetExists,
 )
-from infobase.i18n import Bilingual, text
+from infobase.i18n import Bilingual
 
 T = TypeVar("T")
 MOST_BYTES = 1 << 40
@@ -72,7 +76,7 @@ async def dump(request: Request) -> Response:
     try:
         await administrator(request, "x-cluster-authorization")
     except ClusterLoginFailed:
-        await _aside(request, lambda: _refused(worker, ref, token))
+        await _aside(request, lambda: refused(worker, ref, token, _BOTH))
         raise
     password, only = _secret(request), request.query_params.get("only_configuration") == "1"
     target = _scratch(worker)
@@ -86,10 +90,10 @@ async def dump(request: Request) -> Response:
     )
 
 
-def _refused(worker: Worker, ref: str, token: str) -> None:
+def refused(worker: Worker, ref: str, token: str, what: Bilingual) -> None:
     """The attempt is in the event log of the base, under the name of its session."""
     with entry.entered(worker, ref, token) as context:
-        context.session._log_denied(AccessDenied(right=_BOTH, object=context.base.record.name))
+        context.session._log_denied(AccessDenied(right=what, object=context.base.record.name))
 
 
 def _dump(worker: Worker, ref: str, token: str, target: Path, password: str | None, only: bool) -> str:
@@ -108,16 +112,15 @@ def _dump(worker: Worker, ref: str, token: str, target: Path, password: str | No
 async def restore(request: Request) -> Response:
     who = await administrator(request)
     worker, name, query = worker_of(request), request.path_params["name"], request.query_params
-    replace, title = query.get("replace") == "1", query.get("title", "")[:200]
+    replace, wanted = query.get("replace") == "1", _wanted(request)
     token = request.headers.get("x-infobase-authorization", "").removeprefix("Bearer ").strip()
     await _aside(request, lambda: _may_replace(worker, name, token, replace=replace))
     source = _scratch(worker)
-    password = _secret(request)
     try:
         with source.open("wb") as file:
             async for part in chunks(request, MOST_BYTES):
                 file.write(part)
-        made = await _aside(request, lambda: _restore(worker, name, source, title, password, request.headers, who))
+        made = await _aside(request, lambda: _restore(worker, name, source, wanted, who))
     finally:
         source.unlink(missing_ok=True)
     return answer({"result": encode(made)})
@@ -134,28 +137,34 @@ def _may_replace(worker: Worker, name: str, token: str, *, replace: bool) -> Non
         context.session.access.demand_configuration("Administration")
 
 
-def _restore(
-    worker: Worker, name: str, source: Path, title: str, password: str | None, headers: object, who: str
-) -> dict[str, object]:
+def _restore(worker: Worker, name: str, source: Path, wanted: NewContent, who: str) -> dict[str, object]:
     try:
         record = infobases.find(worker.cluster, name)
     except InfobaseNotFound:
-        fields = _place_fields(headers)
-        return stewardship.restore_new(worker, name, source, fields=fields, title=title, password=password)
-    holder = f"{who} (restore)"
-    return stewardship.restore_over(worker, record, source, title=title, password=password, holder=holder)
+        return stewardship.restore_new(worker, name, source, wanted)
+    return stewardship.restore_over(worker, record, source, wanted, holder=f"{who} (restore)")
 
 
-def _place_fields(headers: object) -> dict[str, str]:
-    """Where the new database shall be: `X-Infobase-Place`, base64 of name=value lines; empty: beside the cluster's own."""
-    given = headers.get("x-infobase-place", "") if hasattr(headers, "get") else ""
-    if not given:
-        return {}
+def _wanted(request: Request) -> NewContent:
+    """What the headers and the query say of the base to be. `X-Infobase-Place`: where a new database shall be, else beside the cluster's own."""
+    query, headers = request.query_params, request.headers
+    given = packing.from_header("X-Infobase-Administrator", headers.get("x-infobase-administrator", ""))
     try:
-        lines = base64.b64decode(given, validate=True).decode().splitlines()
-        return dict(line.split("=", 1) for line in lines)
-    except (binascii.Error, UnicodeDecodeError, ValueError):
-        raise RequestInvalid(detail=text(ru="X-Infobase-Place", en="X-Infobase-Place")) from None
+        own_id = uuid.UUID(query["own_id"]) if query.get("own_id") else None
+    except ValueError:
+        raise RequestInvalid(detail="own_id") from None
+    return NewContent(
+        title=query.get("title", "")[:200],
+        password=_secret(request),
+        own_id=own_id,
+        administrator=_administrator(given) if given else None,
+        place=packing.from_header("X-Infobase-Place", headers.get("x-infobase-place", "")),
+    )
+
+
+def _administrator(given: Mapping[str, object]) -> Administrator:
+    name = None if given.get("name") is None else entry.text_of(given, "name")
+    return Administrator(name, entry.text_of(given, "password"), given.get("allow_empty") is True)
 
 
 def routes() -> list[BaseRoute]:

@@ -7,14 +7,15 @@ import logging
 import socket
 import threading
 import uuid
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
 from engine_server.application import infobases
 from engine_server.application.bases import OpenBase
 from engine_server.application.infobases import InfobaseRecord
 from engine_server.application.state import Worker
-from infobase.backups.keys import make_key
+from infobase.backups.keys import BackupKey, make_key
 from infobase.errors import InfobaseError
 from infobase.infobase import system_session
 from infobase.job_runner import JobRunner
@@ -92,13 +93,8 @@ class JobsLoop:
                 self.worker.metrics.jobs.labels(run.outcome).inc()
 
     def _new(self, base: OpenBase) -> _Runner:
-        now = dt.datetime.now(dt.UTC).replace(tzinfo=None, microsecond=0)
-        asked = SessionInfo(uuid.uuid4(), 0, "", APPLICATION, socket.gethostname(), 0, now)
         stack = ExitStack()
-        info = stack.enter_context(base.engine.open_session(asked, permission_code="", limit=0))
-        kernel = base.base.kernel
-        session = Session(kernel, Access.full(kernel.configuration), info)
-        return _Runner(base, JobRunner(base.base, session), stack)
+        return _Runner(base, stack.enter_context(runner_of(base)), stack)
 
     def _forget(self, infobase: uuid.UUID) -> None:
         old = self._runners.pop(infobase, None)
@@ -106,15 +102,26 @@ class JobsLoop:
             old.resources.close()
 
 
+@contextmanager
+def runner_of(base: OpenBase, user: str = "") -> Iterator[JobRunner]:
+    """A runner whose session is registered with the base: what it claims is its own while the session lives. `user`: on whose behalf."""
+    now = dt.datetime.now(dt.UTC).replace(tzinfo=None, microsecond=0)
+    asked = SessionInfo(uuid.uuid4(), 0, user, APPLICATION, socket.gethostname(), 0, now)
+    with base.engine.open_session(asked, permission_code="", limit=0) as info:
+        kernel = base.base.kernel
+        yield JobRunner(base.base, Session(kernel, Access.full(kernel.configuration), info))
+
+
+def backup_key(worker: Worker, name: str) -> BackupKey:
+    """The key of a base's backups at this server, made on first need."""
+    return make_key(worker.home.folder / "keys" / f"{name}.key")
+
+
 def add_standard_jobs(worker: Worker, record: InfobaseRecord) -> None:
     """What a base of a server has from its first day: encrypted backups every 30 minutes, and a log that does not grow for ever. Jobs that are
     there already stay as they are. The key lies in the server's folder, outside the base and its backups."""
-    home = worker.home.folder
-    key = home / "keys" / f"{record.name}.key"
-    if not key.exists():
-        key.parent.mkdir(mode=0o700, exist_ok=True)
-        make_key(key)
-    backup = {"folder": str(home / "backups" / record.name), "keep": KEEP, "key_file": str(key), "plain": False}
+    home, key = worker.home.folder, backup_key(worker, record.name)
+    backup = {"folder": str(home / "backups" / record.name), "keep": KEEP, "key_file": str(key.place), "plain": False}
     with worker.bases.use(record) as base:
         session, jobs = system_session(base.base.kernel), Jobs(base.base.kernel)
         with session.transaction() as tx:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import uuid
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,9 +19,12 @@ from engine_server.application.state import Worker
 from engine_server.engine import ServerEngine
 from engine_server.place import ServerPlace, place_of
 from infobase import infobase as bases
+from infobase.appointing import Administrator
 from infobase.digest import base_digest
 from infobase.errors import InfobaseNotFound, RequestInvalid, SessionEnded
 from infobase.i18n import text
+from infobase.infobase import Infobase
+from infobase.jobs import Job, Jobs
 from infobase.metadata import canonical
 from infobase.storage import StorageEngine
 
@@ -136,16 +141,33 @@ def _with_jobs(worker: Worker, record: InfobaseRecord) -> object:
     return summary(record)
 
 
-def restore_new(
-    worker: Worker, name: str, source: Path, *, fields: object, title: str, password: str | None
-) -> dict[str, object]:
+@dataclass(frozen=True)
+class NewContent:
+    """What a dump shall become. `own_id`: the id of the base it was made of, which a base that comes back keeps. `place`: where a new database
+    shall be, empty: beside the cluster's own."""
+
+    title: str = ""
+    password: str | None = field(default=None, repr=False)
+    own_id: uuid.UUID | None = None
+    administrator: Administrator | None = None
+    place: Mapping[str, object] = field(default_factory=dict, repr=False)
+
+
+def restore_new(worker: Worker, name: str, source: Path, wanted: NewContent) -> dict[str, object]:
     """A base from a dump, registered."""
     shown = infobases.check_name(name)
     infobases.demand_free(worker.cluster, shown)
-    place = _place(worker, fields, shown)
+    place = _place(worker, wanted.place, shown)
     engine = _engine(worker, place, shown)
     try:
-        made = bases.restore_base(cast(StorageEngine, engine), source, name=title or shown, password=password)
+        made = bases.restore_base(
+            cast(StorageEngine, engine),
+            source,
+            name=wanted.title or shown,
+            password=wanted.password,
+            own_id=wanted.own_id,
+            administrator=wanted.administrator,
+        )
         found = base_digest(made.kernel).content_digest
         told = cast("dict[str, object]", _registered(worker, shown, place, engine, ""))
         return {**told, "content-digest": found}
@@ -154,24 +176,51 @@ def restore_new(
 
 
 def restore_over(
-    worker: Worker, record: InfobaseRecord, source: Path, *, title: str, password: str | None, holder: str
+    worker: Worker, record: InfobaseRecord, source: Path, wanted: NewContent, *, holder: str
 ) -> dict[str, object]:
-    """Put a dump in a registered base's place; everyone's session ends. The old base stays whole until the new one is."""
+    """Put a dump in a registered base's place; everyone's session ends. The old base stays whole until the new one is. A dump of that very base
+    keeps its id and its jobs; any other has the jobs every base of a server has."""
     from infobase.restore import verify_dump
 
-    verify_dump(source, password)
+    verify_dump(source, wanted.password)
     with alone(worker, record, holder, end="restored"):
         engine = worker.bases.engine(record)
         try:
+            own_id, jobs = _coming_back(cast(StorageEngine, engine), wanted)
             made = bases.restore_base(
-                cast(StorageEngine, engine), source, name=title or record.name, password=password, replace=True
+                cast(StorageEngine, engine),
+                source,
+                name=wanted.title or record.name,
+                password=wanted.password,
+                replace=True,
+                own_id=own_id,
+                administrator=wanted.administrator,
             )
             found = base_digest(made.kernel).content_digest
+            _bring_jobs(made, jobs)
         finally:
             engine.close()
     for session in logins.everyone(worker.cluster, record.id):
         logins.end(worker.cluster, [session.id], "restored")
-    return {**summary(infobases.find(worker.cluster, record.name)), "content-digest": found}
+    now = infobases.find(worker.cluster, record.name)
+    add_standard_jobs(worker, now)
+    return {**summary(now), "content-digest": found}
+
+
+def _coming_back(engine: StorageEngine, wanted: NewContent) -> tuple[uuid.UUID | None, list[Job]]:
+    """The id and the jobs of the base that is there, when the dump was made of it."""
+    former = bases.open_base(engine)
+    if former.id != wanted.own_id:
+        return None, []
+    with engine.transaction(write=False) as tx:
+        return former.id, Jobs(former.kernel).all(tx)
+
+
+def _bring_jobs(base: Infobase, kept: list[Job]) -> None:
+    jobs = Jobs(base.kernel)
+    with base.kernel.engine.transaction(write=True) as tx:
+        for job in kept:
+            jobs.put(tx, job, job.next_run)
 
 
 @admin_call

@@ -13,10 +13,11 @@ from engine_server.odata.sessions import LIMIT, SessionPool
 from infobase.commands.access import Login, connection_argument, login_options, opened, store
 from infobase.commands.interface import command, command_in, group, json_option, option
 from infobase.commands.output import print_json, print_table, remark, say
-from infobase.errors import InfobaseNotFound
+from infobase.errors import InfobaseNotFound, UsageError
 from infobase.i18n import text
 from infobase.list_file import resolve
 from infobase.metadata.model import Configuration
+from infobase.served import door_of
 
 odata = group(
     "odata",
@@ -59,6 +60,11 @@ The address: http://HOST:PORT/odata/standard.odata/. Users sign in with their na
 def serve(connection: str, host: str, port: int, sessions: int) -> None:
     where = resolve(connection)
     with store(where) as engine:
+        if door_of(engine) is not None:
+            address = f"http://{engine.place}{serving.PREFIX}/"
+            raise UsageError(
+                detail=text(ru=f"базу уже публикует сервер: {address}", en=f"the server serves the base: {address}")
+            )
         if not engine.exists():
             raise InfobaseNotFound(place=engine.place)
         place = engine.place

@@ -42,6 +42,7 @@ class RemoteEngine:
         log_in_transaction=True,
         max_infobase_bytes=0,
         max_users=0,
+        demands_password=True,
     )
 
     def __init__(self, where: ConnectionString) -> None:

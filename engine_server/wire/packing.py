@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import json
 import re
 import zlib
+from collections.abc import Mapping
 
 from engine_server.wire.protocol import COMPRESS_ABOVE, MAX_BODY
 from infobase.errors import RequestInvalid, RequestTooLarge
@@ -37,6 +40,22 @@ def unpack(body: bytes, encoding: str = "", limit: int = MAX_BODY) -> object:
         raise RequestInvalid(detail=text(ru="тело запроса - не JSON", en="the body is not JSON")) from None
     if _SUSPECT.search(raw):
         _demand_storable(made)
+    return made
+
+
+def header(data: Mapping[str, object]) -> str:
+    """A few values as one header line."""
+    return base64.b64encode(json.dumps(data, ensure_ascii=False).encode()).decode("ascii")
+
+
+def from_header(name: str, given: str) -> dict[str, object]:
+    """What `header` made; empty for none. RequestInvalid."""
+    try:
+        made = unpack(base64.b64decode(given, validate=True)) if given else {}
+    except binascii.Error:
+        raise RequestInvalid(detail=name) from None
+    if not isinstance(made, dict):
+        raise RequestInvalid(detail=name)
     return made
 
 

@@ -29,6 +29,8 @@ from infobase.jobs import Job, JobRun
 from infobase.metadata import canonical
 from infobase.metadata.model import Configuration
 from infobase.metadata.types import EnumValue, Ref
+from infobase.prepare import Stripped, Wanted
+from infobase.repair import Mended
 from infobase.session_block import SessionBlock
 from infobase.settings import ClassifierVersion
 from infobase.storage import Finding, LockInfo, LogEntry, LogFilter, SessionInfo
@@ -49,10 +51,13 @@ CLASSES: dict[str, type[Any]] = {
         LockInfo,
         LogEntry,
         LogFilter,
+        Mended,
         SessionBlock,
         SessionInfo,
         Shortage,
+        Stripped,
         User,
+        Wanted,
     )
 }
 """The dataclasses that may travel."""

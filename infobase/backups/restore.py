@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import tempfile
 import uuid
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from infobase import infobase as bases
 from infobase.backups.folder import Backup
@@ -15,6 +17,7 @@ from infobase.copying import copy_log
 from infobase.errors import InfobaseError
 from infobase.infobase import Infobase
 from infobase.jobs import Job, Jobs
+from infobase.served import door_of
 from infobase.storage import LogFilter, StorageEngine
 
 Progress = Callable[[str, int, int], None]
@@ -37,6 +40,8 @@ def restore_backup(
     backup when the place has none.
     """
     verify_backup(backup, key, progress=progress)
+    if door_of(engine) is not None:
+        return _restore_afar(backup, engine, key, replace=replace, name=name, scratch=scratch, progress=progress)
     if not replace:
         bases.demand_free(engine)
     former = _former(engine) if replace else None
@@ -64,6 +69,28 @@ def restore_backup(
     entry = bases.system_session(made.kernel).log_entry("_$InfoBase$_.RestoreFinish", comment=str(backup.place))
     engine.event_log().append([entry])
     return made
+
+
+def _restore_afar(
+    backup: Backup,
+    engine: StorageEngine,
+    key: BackupKey | None,
+    *,
+    replace: bool,
+    name: str,
+    scratch: Path | None,
+    progress: Progress | None,
+) -> Infobase:
+    """Through an application server: a dump travels, and the server knows whether it is the same base again. Its event log stays there."""
+    shown, came_from = name or backup.manifest.infobase_name, backup.manifest.infobase_id
+    own_id = came_from if replace or backup.manifest.place == engine.place else None
+    given: dict[str, Any] = {"name": shown, "replace": replace, "own_id": own_id, "progress": progress}
+    if backup.manifest.form == "dump":
+        return bases.restore_base(engine, backup.dump, password=key.secret if key else None, **given)
+    with opened_copy(backup, scratch) as source, tempfile.TemporaryDirectory(prefix="infobase-restore-") as folder:
+        place = Path(folder) / "base.dt"
+        bases.dump_base(source, place, progress=progress)
+        return bases.restore_base(engine, place, **given)
 
 
 def _former(engine: StorageEngine) -> Infobase | None:

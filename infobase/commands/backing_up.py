@@ -10,9 +10,9 @@ import click
 from infobase.backups.drill import DrillReport
 from infobase.backups.drill import drill as run_drill
 from infobase.backups.folder import Backup, backups_in, find_backup, read_backup
-from infobase.backups.keys import own_key_place, read_key
+from infobase.backups.keys import own_key_place
 from infobase.backups.logged import logged_backup
-from infobase.backups.make import MadeBackup, demand_place
+from infobase.backups.make import MadeBackup
 from infobase.backups.restore import restore_backup
 from infobase.backups.retention import parse_rules
 from infobase.backups.verify import Verdict, key_for, verify_backup
@@ -28,11 +28,11 @@ from infobase.commands.bases import ask_to_replace
 from infobase.commands.interface import Group, command_in, json_option, option, yes_option
 from infobase.commands.output import print_facts, print_json, print_table, progress, remark, say, size_text
 from infobase.durations import MINUTE, seconds_of, shown
-from infobase.errors import BackupInvalid, InfobaseError, TargetExists
+from infobase.errors import BackupInvalid, InfobaseError, TargetExists, UsageError
 from infobase.i18n import Bilingual, text
-from infobase.jobs import Job, Jobs, utc_now
 from infobase.list_file import resolve
-from infobase.standard_jobs import BackupParameters
+from infobase.served import door_of
+from infobase.standard_jobs import BackupParameters, schedule_backup
 
 _FOLDER = click.Path(file_okay=False, path_type=Path)
 _FILE = click.Path(dir_okay=False, path_type=Path)
@@ -312,6 +312,9 @@ def drill(place: Path, into: str, key_file: Path | None, as_json: bool) -> None:
     where = resolve(into) if into else None
     if where is not None:
         with store(where) as engine:
+            if door_of(engine) is not None:
+                ru = "--into: папка или DBMS=PostgreSQL;..: восстановленное сравнивается прямо в хранилище"
+                raise UsageError(detail=text(ru=ru, en="--into: a folder or DBMS=PostgreSQL;..: its store is compared"))
             if engine.exists():
                 raise TargetExists(place=engine.place)
     with progress() as step:
@@ -392,21 +395,25 @@ def schedule(
 ) -> None:
     seconds = seconds_of(every, bare=MINUTE)
     parse_rules(keep)
-    key = read_key(key_file) if key_file is not None else None
-    kept_key = str(key_file.expanduser().absolute()) if key_file else ""
-    parameters = BackupParameters(str(folder.expanduser().absolute()), keep, kept_key, plain)
     with opened(connection, login) as (base, session):
         demand_administrator(session)
-        demand_place(base, Path(parameters.folder), key)
-        job = Job(name, "backup", parameters.as_json(), seconds, created_by=session.info.user)
-        with session.transaction() as tx:
-            made = Jobs(base.kernel).put(tx, job, utc_now())
-            tx.log(
-                [session.log_entry("_$Job$_.Scheduled", comment=f"{name}: {folder}, {shown(seconds)}, {keep or '-'}")]
-            )
+        afar = door_of(base.kernel.engine) is not None
+        place, kept_key = (_written(p, afar=afar) for p in (folder, key_file))
+        made = schedule_backup(base, session, BackupParameters(place, keep, kept_key, plain), seconds, name)
     if as_json:
         print_json(made)
         return
-    ru = f"Задание «{name}»: каждые {shown(seconds)} в {parameters.folder}. Запустите исполнитель: infobase jobs run {connection}"
-    en = f"Job {name!r}: every {shown(seconds)} into {parameters.folder}. Start the runner: infobase jobs run {connection}"
+    if afar:
+        ru = f"Задание «{name}»: каждые {shown(seconds)} в {place} на компьютере сервера; выполняет его сервер"
+        say(text(ru=ru, en=f"Job {name!r}: every {shown(seconds)} into {place} of the server's computer, run by it"))
+        return
+    ru = f"Задание «{name}»: каждые {shown(seconds)} в {place}. Запустите исполнитель: infobase jobs run {connection}"
+    en = f"Job {name!r}: every {shown(seconds)} into {place}. Start the runner: infobase jobs run {connection}"
     say(text(ru=ru, en=en))
+
+
+def _written(place: Path | None, *, afar: bool) -> str:
+    """A path as the job shall keep it: on this computer whole, on a server's computer as it was given."""
+    if place is None:
+        return ""
+    return str(place if afar else place.expanduser().absolute())

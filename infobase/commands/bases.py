@@ -37,7 +37,7 @@ def default_name(where: ConnectionString) -> str:
     """The last word of a place: the folder's name or the database's."""
     if where.get("url"):
         return unquote(urlsplit(where.get("url")).path).strip("/") or "infobase"
-    return where.get("DB") or where.file.absolute().name or "infobase"
+    return where.get("DB") or where.get("Ref") or where.file.absolute().name or "infobase"
 
 
 @command(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
@@ -93,22 +93,17 @@ class CheckOptions:
 
 def _check(connection: str, login: Login, options: CheckOptions, *, as_json: bool) -> None:
     fix, on_copy = options.fix, options.on_copy
-    with opened(connection, login) as (base, session), ExitStack() as stack:
+    with opened(connection, login) as (base, session), progress() as step:
         demand_administrator(session)
-        if (fix or on_copy) and door_of(base.kernel.engine) is not None:
-            ru = "--fix и --copy работают с базой напрямую: DBMS=PostgreSQL;DBSrvr=..;DB=..;"
-            raise UsageError(
-                detail=text(ru=ru, en="--fix and --copy go straight to the base: DBMS=PostgreSQL;DBSrvr=..;DB=..;")
-            )
-        subject = stack.enter_context(repairs.private_copy(base)) if on_copy else base
         if not fix:
-            with progress() as step:
-                findings = bases.check(subject, step)
-            _tell(findings, as_json=as_json)
-            return
-        place = None if on_copy else options.backup or _beside(base)
-        report = _repair(subject, session, options.bad_refs, place, options.wait)
-    _tell_report(report, as_json=as_json)
+            findings = repairs.check_copy(base, step) if on_copy else bases.check(base, step)
+        else:
+            afar = door_of(base.kernel.engine) is not None
+            report = _repair(base, session, options, step)
+    if fix:
+        _tell_report(report, afar=afar, as_json=as_json)
+    else:
+        _tell(findings, as_json=as_json)
 
 
 def _tell_store(connection: str, e: InfobaseDamaged, *, as_json: bool) -> None:
@@ -126,21 +121,29 @@ def _beside(base: bases.Infobase) -> Path:
 
 
 def _repair(
-    base: bases.Infobase, session: Session, bad_refs: repairs.BadRefs, place: Path | None, wait: float
+    base: bases.Infobase, session: Session, options: CheckOptions, step: Callable[[str, int, int], None]
 ) -> repairs.Report:
-    with progress() as step:
-        return repairs.repair(
-            base, bad_refs=bad_refs, backup=place, user=session.info.user, timeout=wait, progress=step
-        )
+    bad_refs, user = options.bad_refs, session.info.user
+    if options.on_copy:
+        return repairs.repair_copy(base, bad_refs=bad_refs, user=user, progress=step)
+    if options.backup is not None and door_of(base.kernel.engine) is not None:
+        ru = "база остаётся на сервере: прежний вид сохранит он сам; свою копию сделайте заранее: infobase dump"
+        en = "the server itself keeps the base as it was; for a copy of your own first: infobase dump"
+        raise UsageError(detail=text(ru=f"--backup: {ru}", en=f"--backup: {en}"))
+    place = options.backup or _beside(base)
+    return repairs.repair(base, bad_refs=bad_refs, backup=place, user=user, timeout=options.wait, progress=step)
 
 
-def _tell_report(report: repairs.Report, *, as_json: bool) -> None:
+def _tell_report(report: repairs.Report, *, afar: bool, as_json: bool) -> None:
     if as_json:
         print_json({"backup": report.backup, "mended": report.mended, "left": report.left})
         _demand_sound(report.left)
         return
     if report.backup is not None:
-        remark(text(ru=f"База до исправления: {report.backup}", en=f"The base as it was: {report.backup}"))
+        where = text(ru=" (на компьютере сервера)", en=" (on the server's computer)") if afar else ""
+        remark(
+            text(ru=f"База до исправления: {report.backup}{where}", en=f"The base as it was: {report.backup}{where}")
+        )
     if report.mended:
         headers = [text(ru="Исправлено", en="Mended"), text(ru="Место", en="Place"), text(ru="Строк", en="Rows")]
         print_table(headers, [(m.code, m.place, m.rows or "") for m in report.mended])

@@ -10,11 +10,12 @@ from infobase.commands.access import Login, connection_argument, demand_administ
 from infobase.commands.interface import command_in, group, json_option, option
 from infobase.commands.output import print_json, print_table, progress, remark, say
 from infobase.durations import DAY, seconds_of, shown
-from infobase.errors import JobsFailed
+from infobase.errors import JobsFailed, UsageError
 from infobase.i18n import text
 from infobase.job_kinds import registry
-from infobase.job_runner import JobRunner
+from infobase.job_runner import JobRunner, run_jobs
 from infobase.jobs import Job, JobRun, history_of, jobs_of, remove_job, switch_job
+from infobase.served import door_of
 from infobase.standard_jobs import schedule_log_trim
 
 jobs = group("jobs", ru="Регламентные задания базы", en="Scheduled jobs of a base")
@@ -77,13 +78,16 @@ Any number of runners may work on one base: each job goes to one of them.""",
 def run(connection: str, once: bool, name: str, login: Login, as_json: bool) -> None:
     with opened(connection, login) as (base, session):
         demand_administrator(session)
+        door = door_of(base.kernel.engine)
+        if door is not None and not once and not name:
+            ru = "задания этой базы выполняет сам сервер; сразу: jobs run CONN --once или --now JOB"
+            raise UsageError(detail=text(ru=ru, en="the server runs this base's jobs; at once: --once or --now JOB"))
         with progress() as step:
             runner = JobRunner(base, session, step)
-            if name:
-                made = runner.run_now(name)
-                runs = [made] if made else []
-            elif once:
-                runs = runner.run_due()
+            if door is not None:
+                runs = door.call("jobs_run", {"name": name})
+            elif name or once:
+                runs = run_jobs(runner, name)
             else:
                 ru = f"Исполнитель заданий базы «{base.name}» работает; остановить: Ctrl+C"
                 remark(text(ru=ru, en=f"The job runner of {base.name!r} works; to stop it: Ctrl-C"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from infobase import infobase as bases
+from infobase.appointing import usual_administrator
 from infobase.commands.bases import DEMO_WORDS
 from infobase.commands.output import progress, remark, say
 from infobase.errors import PasswordRequired
@@ -12,7 +13,7 @@ from infobase.metadata.archive import load_configuration
 from infobase.metadata.model import Configuration
 from infobase.storage import StorageEngine
 from templates_store import creating
-from templates_store.creating import Created, NewBase, demand_password, usual_administrator
+from templates_store.creating import Created, NewBase, demand_password
 from templates_store.source import Source
 
 

@@ -14,6 +14,7 @@ from infobase.commands.interface import command_in, group, json_option, option, 
 from infobase.commands.output import print_json, print_table, progress, remark, say, size_text
 from infobase.errors import TemplateAmbiguous, TemplateFaulty, TemplateNotFound, UsageError
 from infobase.i18n import text
+from infobase.served import door_of
 from templates_store import build as building
 from templates_store import golden
 from templates_store import install as installing
@@ -272,6 +273,10 @@ def cache(connection: str, clear: bool, as_json: bool) -> None:
                 detail=text(ru=ru, en="with CONN give --clear: golden bases on a server can only be removed")
             )
         with store(connection) as engine:
+            if door_of(engine) is not None:
+                ru = "через Srvr= базы создаются без эталонов; эталоны рядом с базой: DBMS=PostgreSQL;DBSrvr=..;DB=..;"
+                en = "through Srvr= bases are made without golden bases; those beside a base: DBMS=PostgreSQL;DBSrvr=..;DB=..;"
+                raise UsageError(detail=text(ru=ru, en=en))
             count, total, place = golden.clear_at(engine, folder), 0, engine.place
     else:
         places = golden.kept(folder)

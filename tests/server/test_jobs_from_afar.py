@@ -64,4 +64,3 @@ def test_backups_and_copies_through_the_server(
     assert run("copy", where, tmp_path / "copy") == 0
     assert run("info", tmp_path / "copy") == 0
     assert run("jobs", "list", where) == 0
-    assert run("prepare", where, "--yes") == NotOverTheWire.exit_code
