@@ -17,12 +17,12 @@ from sqlalchemy.sql import quoted_name
 
 from infobase.kernel import Kernel
 from infobase.metadata.types import CompositeType, RefType
-from infobase.query_computed import keys_of
+from infobase.query_computed import keys_of, kind_of, scale_of
 from infobase.query_conditions import ConditionSql, Encode, Parameters
 from infobase.query_decode import Output, ResultColumn, reader
 from infobase.query_fields import FieldPath, FieldSql, Joiner, Sql, sql_table
 from infobase.query_names import invalid, shown
-from infobase.query_plan import Key, QueryShape
+from infobase.query_plan import COMPUTED, Key, OrderKey, QueryShape
 from infobase.query_shape import Operand, Operands, Shape, operands_of
 from infobase.query_sources import SLICES, Source, resolve_source
 from infobase.query_virtual import VirtualTable
@@ -32,6 +32,11 @@ from infobase.storage import Column, Statement
 _COMPILERS: dict[str, Any] = {
     "sqlite": sqlite.dialect(paramstyle="qmark"),
     "postgresql": postgresql.dialect(paramstyle="format"),  # type: ignore[no-untyped-call]
+}
+_COMPUTED_COLUMNS = {
+    "number": Column("f", "decimal", TOTAL_DIGITS, 0),
+    "text": Column("f", "text"),
+    "date": Column("f", "timestamp"),
 }
 _KINDS: dict[str, type | tuple[type, ...]] = {
     "uuid": uuid.UUID,
@@ -260,13 +265,23 @@ class _Compilation:
         made: dict[tuple[object, ...], SortColumn] = {}
         descending = False
         for key, descending in self.shape.order:
-            for c in self._sort_columns(self.operands.of_key(key), descending):
+            for c in self._sorted_by(key, descending):
                 made.setdefault(c.id, c)
         for c in self._unique_key():
             made.setdefault(c.id, replace(c, descending=descending))
         if self.shape.distinct:
             self._demand_selected(made)
         return list(made.values())
+
+    def _sorted_by(self, key: OrderKey, descending: bool) -> list[SortColumn]:
+        if key[0] != COMPUTED:
+            return self._sort_columns(self.operands.of_key(key), descending)
+        shape = key[1]
+        column = _COMPUTED_COLUMNS[kind_of(shape)]
+        if column.kind == "decimal":
+            column = replace(column, scale=scale_of(shape))
+        filled = self.joiner.filled(self.conditions.computed.value(shape), column)
+        return [SortColumn((*key, 0), filled, column, descending)]
 
     def _demand_selected(self, order: dict[tuple[object, ...], SortColumn]) -> None:
         """DISTINCT rows can be told apart and ordered only by what is in them."""

@@ -85,6 +85,13 @@ class ComputedShaper:
             raise invalid(f"сравнение {c.op} не для {kind_of(left)}", f"{c.op} is not for {kind_of(left)}")
         return ("calc", left, c.op, right)
 
+    def value(self, e: Expression) -> Shape:
+        """A value by itself, to order rows by. QueryInvalid when it is not exact: such values have no place to go on behind."""
+        made = self._expression(e, 1)
+        if kind_of(made) not in ("number", "text", "date") or scale_of(made) == FLOAT:
+            raise invalid("по такому значению не упорядочить", "such a value cannot be ordered by")
+        return made
+
     def _expression(self, e: Expression, depth: int) -> Shape:
         if depth > MAX_DEPTH:
             raise invalid(f"вложенность выражения больше {MAX_DEPTH}", f"nested deeper than {MAX_DEPTH}")

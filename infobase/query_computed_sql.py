@@ -60,6 +60,13 @@ class ComputedSql:
             a, b = self._write(left), self._write(right)
         return cast(Sql, a.op(op, is_comparison=True)(b))
 
+    def value(self, shape: Shape) -> Sql:
+        """One value, of the type that its kind and scale tell."""
+        found = self._write(shape)
+        if kind_of(shape) == "number" and not self._sqlite:
+            return sa.cast(found, sa.Numeric())
+        return found
+
     # --- expressions ---
 
     def _write(self, shape: Shape) -> Sql:

@@ -116,7 +116,7 @@ class ConditionSql:
         self.kernel, self.parameters, self._operand, self._sql = kernel, parameters, operand, sql
         self._platform, self._limit = platform or sql, limit
         self._sqlite = kernel.dialect.name == "sqlite"
-        self._computed = ComputedSql(kernel.dialect, parameters.add, lambda key: sql(operand(key)).columns[0])
+        self.computed = ComputedSql(kernel.dialect, parameters.add, lambda key: sql(operand(key)).columns[0])
 
     def write(self, shape: Shape) -> Sql:
         match shape:
@@ -129,7 +129,7 @@ class ConditionSql:
             case ("platform", part):
                 return ConditionSql(self.kernel, self.parameters, self._operand, self._platform).write(part)
             case ("calc", *_):
-                return self._computed.compare(shape)
+                return self.computed.compare(shape)
             case ("rows", source, part):
                 return self._rows(source, part)
             case _:

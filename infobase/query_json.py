@@ -138,7 +138,13 @@ def _order(data: object, place: str) -> OrderItem:
     if isinstance(data, str):
         return OrderItem(data.removeprefix("-"), descending=data.startswith("-"))
     given = _object(data, place, ("expression", "descending"))
-    return OrderItem(_text(given.get("expression"), place), _flag(given.get("descending", False), place))
+    wanted = given.get("expression")
+    if isinstance(wanted, Mapping):
+        made = _expression(wanted, place, 0)
+        if not isinstance(made, Call):
+            raise _refuse(place, "нужно поле или вызов функции", "a field or a call is needed")
+        return OrderItem(made, _flag(given.get("descending", False), place))
+    return OrderItem(_text(wanted, place), _flag(given.get("descending", False), place))
 
 
 def _parameters(data: object) -> dict[str, object]:
@@ -281,7 +287,7 @@ def to_json(query: Query) -> dict[str, object]:
         "where": None if query.where is None else condition_to_json(query.where),
         "group_by": list(query.group_by),
         "having": None if query.having is None else condition_to_json(query.having),
-        "order_by": [{"expression": o.expression, "descending": o.descending} for o in query.order_by],
+        "order_by": [_order_to_json(o) for o in query.order_by],
         "limit": query.limit,
         "distinct": query.distinct,
         "offset": query.offset or None,
@@ -290,6 +296,11 @@ def to_json(query: Query) -> dict[str, object]:
     if query.after is not None:
         kept["after"] = [value_to_json(v) for v in query.after]
     return kept
+
+
+def _order_to_json(item: OrderItem) -> dict[str, object]:
+    wanted = item.expression if isinstance(item.expression, str) else _expression_to_json(item.expression)
+    return {"expression": wanted, "descending": item.descending}
 
 
 def _parameter_to_json(value: object) -> object:

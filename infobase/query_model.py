@@ -163,9 +163,9 @@ class SelectItem:
 
 @dataclass(frozen=True, slots=True)
 class OrderItem:
-    """A field path, an aggregate, or an alias from `select`."""
+    """A field path, an aggregate, or an alias from `select`; or a value computed of fields, for queries of single rows."""
 
-    expression: str
+    expression: str | Call
     descending: bool = False
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 from infobase.kernel import Kernel
 from infobase.metadata.types import ValueStorageType
+from infobase.query_computed import ComputedShaper
 from infobase.query_fields import FieldPath
 from infobase.query_model import (
     CONDITIONS,
@@ -41,6 +42,9 @@ class Restriction(Protocol):
 
 
 Key = tuple[str, ...]
+OrderKey = tuple[Any, ...]
+"""The key of an operand, or (COMPUTED, the shape of an expression)."""
+COMPUTED = "="
 
 ALLOWED = {
     "SliceLast": ("period", "condition"),
@@ -64,7 +68,7 @@ class QueryShape:
     groups: tuple[Key, ...] | None
     where: Shape | None
     having: Shape | None
-    order: tuple[tuple[Key, bool], ...]
+    order: tuple[tuple[OrderKey, bool], ...]
     distinct: bool
     limit: int
     after: int
@@ -140,7 +144,7 @@ class _Planner:
         if len(query.select) + len(query.group_by) + len(query.order_by) > MAX_COLUMNS:
             raise invalid(f"больше {MAX_COLUMNS} полей", f"more than {MAX_COLUMNS} fields")
         select = self._select()
-        order = tuple((self._ordered(o.expression).key, bool(o.descending)) for o in query.order_by)
+        order = tuple((self._ordered(o.expression), bool(o.descending)) for o in query.order_by)
         groups = self._groups(select, order)
         where, inner = self._conditions(restriction)
         shape = QueryShape(
@@ -190,16 +194,24 @@ class _Planner:
         found = self.aliases.get(expression)
         return found if found is not None else self._use(self.operands.resolve(expression))
 
-    def _ordered(self, expression: str) -> Operand:
+    def _ordered(self, expression: str | Call) -> OrderKey:
+        if isinstance(expression, Call):
+            if self.query.distinct:
+                raise invalid("distinct: по вычисленному не упорядочить", "distinct: computed values order nothing")
+            return COMPUTED, ComputedShaper(lambda p: self._use(self.operands.plain(p)), self.values).value(expression)
         operand = self._named(expression)
         if operand.function == "Avg":
             raise invalid("по среднему упорядочить нельзя", "an average cannot be ordered by")
-        return operand
+        return operand.key
 
-    def _groups(self, select: list[tuple[Operand, str]], order: tuple[tuple[Key, bool], ...]) -> tuple[Key, ...] | None:
+    def _groups(
+        self, select: list[tuple[Operand, str]], order: tuple[tuple[OrderKey, bool], ...]
+    ) -> tuple[Key, ...] | None:
         aggregated = [o for o, _ in select if o.function] + [k for k, _ in order if k[0].endswith("(")]
         if not self.query.group_by and not aggregated:
             return None
+        if any(k[0] == COMPUTED for k, _ in order):
+            raise invalid("итоги по вычисленному не упорядочить", "computed values do not order groups")
         groups = [self._group(self._named(g)) for g in self.query.group_by]
         keys = {p.names for p in groups}
         for operand in [*(o for o, _ in select), *(self.operands.of_key(k) for k, _ in order)]:

@@ -22,11 +22,13 @@ from engine_server.odata.model import (
     STORAGE,
     TYPE,
     VERSION,
+    Collection,
     EntityType,
     Model,
     Property,
 )
 from engine_server.odata.paths import FoundPath
+from engine_server.odata.row_paths import ROW, as_row, paths_in
 from infobase.metadata.types import (
     EMPTY_UUID,
     BooleanType,
@@ -84,6 +86,11 @@ def compile_filter(model: Model, entity: EntityType, text: str) -> Condition:
     return Filtering(model, entity).condition(parse_filter(text))
 
 
+def compile_order(model: Model, entity: EntityType, text: str) -> Call | str:
+    """What a function in $orderby means: a value to order by, or the field when `cast` only names its type. ODataError 400, 404."""
+    return Filtering(model, entity).order(parse_filter(text))
+
+
 class Filtering:
     """Compiles trees over one entity type. `variable`: the lambda variable that stands for it ("" outside lambdas)."""
 
@@ -100,9 +107,9 @@ class Filtering:
             case Operation("not", (part,)):
                 return Not(self.condition(part))
             case Operation(operator, (left, right)) if operator in _OPERATORS:
-                return self._comparison(left, _OPERATORS[operator], right)
+                return self._of_rows(node) or self._comparison(left, _OPERATORS[operator], right)
             case Function(name, arguments):
-                return self._test(name, arguments)
+                return self._of_rows(node) or self._test(name, arguments)
             case Lambda():
                 return self._lambda(node)
             case Literal(bool() as value):
@@ -110,6 +117,15 @@ class Filtering:
             case Path():
                 return self._flag(node)
         raise bad_option("нужно условие", "a condition is needed")
+
+    def order(self, node: Node) -> Call | str:
+        target = self._direct(node)
+        if target is not None and not target.guards:
+            return target.field
+        made = self._expression(node)
+        if not isinstance(made, Call):
+            raise bad_option("$orderby: нужно поле или функция", "$orderby: a field or a function is needed")
+        return made
 
     def _flag(self, node: Path) -> Condition:
         found = self._path(node)
@@ -129,6 +145,23 @@ class Filtering:
         if target is not None and self._is_constant(right):
             return self._with_constant(target, op, self._constant(right))
         return Computed(self._expression(left), op, self._expression(right))
+
+    def _of_rows(self, node: Node) -> Condition | None:
+        """`Товары/Цена gt 10`, as clients write it without `any`: some row of the section is so. None: no section is spoken of."""
+        names = {c.name for p in paths_in(node) if (c := self._section(p.names)) is not None and p.head is None}
+        if self._variable or not names:
+            return None
+        if len(names) > 1:
+            raise bad_option("строки двух табличных частей не сравниваются", "rows of two sections are not compared")
+        collection = self._entity.collection(names.pop())
+        assert collection is not None
+        inner = Filtering(self._model, collection.rows, ROW).condition(as_row(node, self._section))
+        return AnyRow(collection.section, inner)
+
+    def _section(self, names: tuple[str, ...]) -> Collection | None:
+        """The tabular section that a path begins with."""
+        found = self._entity.collection(names[0]) if len(names) > 1 else None
+        return found if found is not None and found.section and self._entity.find(names[0]) is None else None
 
     def _is_condition(self, node: Node) -> bool:
         match node:

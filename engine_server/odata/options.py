@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import unquote_plus
 
@@ -131,21 +132,46 @@ def _format(text: str) -> Format | None:
 
 
 def _names(text: str) -> tuple[str, ...]:
-    names = tuple(dict.fromkeys(n.strip() for n in text.split(",")))
+    return _bounded(n.strip() for n in text.split(","))
+
+
+def _bounded(given: Iterable[str]) -> tuple[str, ...]:
+    names = tuple(dict.fromkeys(given))
     if len(names) > MAX_ITEMS:
         raise bad_option(f"больше {MAX_ITEMS} имён", f"more than {MAX_ITEMS} names")
     return tuple(n for n in names if n)
 
 
+_DIRECTED = re.compile(r"(?P<name>.*?)(?:\s+(?P<direction>asc|desc))?\s*", re.IGNORECASE | re.DOTALL)
+
+
 def _order(text: str) -> tuple[tuple[str, bool], ...]:
+    """Fields and functions as they are written, and whether they go down."""
     made = []
-    for item in _names(text):
-        name, _, direction = item.partition(" ")
-        direction = direction.strip().lower()
-        if direction not in ("", "asc", "desc"):
+    for item in _bounded(p.strip() for p in outside_commas(text)):
+        found = _DIRECTED.fullmatch(item)
+        assert found is not None
+        if not found["name"] or (" " in found["name"] and "(" not in found["name"]):
             raise bad_option(f"$orderby: «{item[:60]}»", f"$orderby: {item[:60]!r}")
-        made.append((name, direction == "desc"))
+        made.append((found["name"], (found["direction"] or "").lower() == "desc"))
     return tuple(made)
+
+
+def outside_commas(text: str) -> list[str]:
+    """The parts between commas that stand outside parentheses and texts."""
+    parts, depth, quote = [""], 0, ""
+    for c in text:
+        if quote:
+            quote = "" if c == quote else quote
+        elif c in "'\"":
+            quote = c
+        else:
+            depth += {"(": 1, ")": -1}.get(c, 0)
+        if c == "," and not quote and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += c
+    return parts
 
 
 def _count(given: Mapping[str, str], name: str) -> int | None:

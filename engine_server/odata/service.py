@@ -20,7 +20,7 @@ from engine_server.odata.errors import (
     not_supported,
     refuse,
 )
-from engine_server.odata.filtering import compile_filter
+from engine_server.odata.filtering import compile_filter, compile_order
 from engine_server.odata.json_format import JsonWriter
 from engine_server.odata.model import (
     COMPOSITE,
@@ -201,7 +201,8 @@ class _Call:
         for name, descending in self.options.orderby:
             rows = entity.collections[0].rows if entity.variety == "record set" else entity
             if "(" in name:
-                raise bad_option(f"$orderby: {name[:60]} - не поле", f"$orderby: {name[:60]} is not a field")
+                made.append(OrderItem(compile_order(self.model, rows, name), descending))
+                continue
             found = resolve(self.model, rows, name.split("/"))
             if found.property.kind == STORAGE:
                 raise bad_option(f"$orderby: {name} - хранилище значения", f"$orderby: {name} is a value storage")

@@ -22,6 +22,10 @@ ARGUMENTS = ("Period", "StartPeriod", "EndPeriod", "Condition", "Dimensions", "P
 _ARGUMENT = re.compile(rf"(?:^|,)\s*(?P<name>{'|'.join(ARGUMENTS)})\s*=\s*", re.IGNORECASE)
 
 
+_UNCLOSED = re.compile(r"[^/()']+\((?:\s*\w+\s*=\s*)?guid'[^'()]*'")
+"""A key that lacks its last parenthesis, as python-to-1c sends it: there is but one thing it can mean."""
+
+
 @dataclass(frozen=True, slots=True)
 class Segment:
     """`inside`: what stands in parentheses as it was written; None: there were none."""
@@ -40,6 +44,8 @@ def segments(path: str) -> list[Segment]:
     text = path.strip("/")
     if len(text) > MAX_PATH:
         raise bad_url(text)
+    if _UNCLOSED.fullmatch(text):
+        text += ")"
     parts = _split(text, quotes=True) or _split(text, quotes=False)
     if parts is None or len(parts) > MAX_SEGMENTS:
         raise bad_url(text)
