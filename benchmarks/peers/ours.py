@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, cast
 
-from benchmarks.peers.scripts.protocol import CUSTOMERS, PAGE, READ, serve, task
+from benchmarks.peers.scripts.protocol import CUSTOMERS, DEAL, PAGE, READ, serve, task
 from benchmarks.writing import CRM, new_order, sample
+from crm.figures import funnel
 from engine_server.engine import ServerEngine
 from engine_server.place import ServerPlace
 from infobase.connection import engine_of
@@ -21,6 +23,7 @@ from infobase.storage import Statement, StorageEngine
 _FACTS = {
     "orders": "SELECT count(*) FROM doc_sales_order WHERE posted",
     "lines": "SELECT count(*) FROM doc_sales_order__goods",
+    "deals": "SELECT count(*) FROM doc_deal WHERE posted",
     "movements": "SELECT (SELECT count(*) FROM acc_orders) + (SELECT count(*) FROM acc_orders_to_ship)",
 }
 _SUMS = {
@@ -57,6 +60,8 @@ class Worker:
             sample(self.session)
             for n in range(1, CUSTOMERS):
                 self.session.catalogs.Counterparties.new(Description=f"Покупатель {n:04}").write()
+            self.manager = self.session.catalogs.Employees.new(Description="Продавец")
+            self.manager.write()
         self.customers = self.session.find_refs("Catalog.Counterparties", None, limit=CUSTOMERS)
         self.form = new_order(self.session)
         self.orders: list[DocumentObject] = []
@@ -91,6 +96,31 @@ class Worker:
         """What is to be shipped, by product."""
         columns = tuple(map(SelectItem, ("Product", "QuantityBalance", "AmountBalance")))
         return len(self.session.query(Query("AccumulationRegister.OrdersToShip.Balance", select=columns)))
+
+    def deal(self) -> None:
+        """A deal is entered, then moved to its second stage; both times it is posted."""
+        self.turn += 1
+        pipeline, stages = self.session.catalogs.Pipelines, self.session.catalogs.Stages
+        made = self.session.documents.Deal.new(
+            Subject="Поставка",
+            Customer=self.customers[self.turn % CUSTOMERS],
+            Manager=self.manager.ref,
+            Pipeline=pipeline.predefined("Main"),
+            Amount=Decimal(DEAL),
+        )
+        way = made.section("Stages")
+        for name, ago in (("FirstContact", 60), ("Qualification", 0)):
+            now, stage = self.session.now() - dt.timedelta(seconds=ago), stages.predefined(name)
+            if len(way):
+                way[0].LeftAt, way[0].Outcome = now, "Passed"
+            way.add(Stage=stage, EnteredAt=now, Amount=made.Amount)
+            made.Stage = stage
+            made.Date = made.Date or now
+            self.session.post(made)
+
+    def funnel(self) -> int:
+        """Stages in their order: what entered, passed and stands there."""
+        return len(funnel(self.session, self.session.now()))
 
     def facts(self) -> dict[str, int]:
         found = {name: _number(self.session, query) for name, query in _FACTS.items()}

@@ -19,6 +19,8 @@ PAGE = 50
 CUSTOMERS = 50
 PRODUCTS = 50
 QUANTITY, PRICE = 2, 10
+DEAL = 50000
+"""What a deal is expected to bring."""
 READ = 7
 """The first so many orders are read in turn: fewer than the least run posts."""
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import trytond.config as config
-from protocol import CUSTOMERS, LINES, PAGE, PRICE, PRODUCTS, QUANTITY, READ, serve, task
+from protocol import CUSTOMERS, DEAL, LINES, PAGE, PRICE, PRODUCTS, QUANTITY, READ, serve, task
 
 MODULES = [
     "country",
@@ -114,7 +114,11 @@ class Worker:
             user.companies, user.company = [company], company
             user.groups = self._model("res.group").search([])
             user.save()
-            self.company, self.user = company.id, user.id
+            seller = self._model("party.party")(name="Продавец")
+            seller.save()
+            employee = self._model("company.employee")(party=seller, company=company)
+            employee.save()
+            self.company, self.user, self.employee = company.id, user.id, employee.id
             transaction.commit()
 
     def _goods(self) -> None:
@@ -217,6 +221,30 @@ class Worker:
                 found = self._model("product.product").products_by_location([warehouse.storage_location.id])
             return len(found)
 
+    def deal(self) -> None:
+        """A lead is entered, then made an opportunity, in two transactions."""
+        self.turn += 1
+        lead = self._restarted(self._lead)
+        self._restarted(lambda: self._model("sale.opportunity").opportunity([self._model("sale.opportunity")(lead)]))
+
+    def _lead(self) -> int:
+        made = self._model("sale.opportunity")(
+            party=self.customers[self.turn % CUSTOMERS],
+            company=self.company,
+            employee=self.employee,
+            description="Поставка",
+            amount=Decimal(DEAL),
+        )
+        made.save()
+        return made.id
+
+    def funnel(self) -> int:
+        """Its own report of conversion: how many, their amount, how many were converted."""
+        names = ["number", "amount", "converted", "converted_amount", "conversion_rate"]
+        with self._transaction(readonly=True):
+            Report = self._model("sale.opportunity.reporting.conversion")
+            return len(Report.read([r.id for r in Report.search([])], names))
+
     def facts(self) -> dict[str, int]:
         with self._transaction(readonly=True):
 
@@ -229,6 +257,7 @@ class Worker:
             return {
                 "orders": len(sales),
                 "lines": count("sale.line", []),
+                "deals": count("sale.opportunity", [("state", "=", "opportunity")]),
                 "movements": count("stock.move", []),
                 "quantity": int(sum(m.quantity for m in outgoing)),
                 "amount": int(sum(s.untaxed_amount for s in sales)),
