@@ -7,6 +7,7 @@ from decimal import Decimal
 from functools import cache
 from typing import TYPE_CHECKING, cast
 
+from infobase.errors import OperationForbidden
 from infobase.i18n import text
 from infobase.kernel import new_uuid
 from infobase.metadata.model import Catalog, Field
@@ -27,22 +28,42 @@ Given = tuple[Mapping[str, object], Mapping[str, object]]
 
 def write(session: Session, full_name: str, objects: Iterable[Given]) -> int:
     """See `Session.bulk_write`."""
-    session.access.demand("Insert", full_name)
-    if session.access.restriction("Insert", full_name) is not None:
-        raise session.access.denied("Insert", full_name)
-    kind, store = object_type(session.kernel, full_name), store_of(session.kernel, full_name)
-    assert isinstance(kind.meta, Catalog)
     with session.transaction() as tx:
-        batch = _Batch(session, kind, store, tx)
+        load = BulkLoad(session, full_name, tx)
+        load.take(objects)
+        return load.finish()
+
+
+class BulkLoad:
+    """A load in parts, within one transaction: `take` any number of times, `finish` once before the commit. Until then references are unchecked,
+    for they may point to items that come later. Memory holds ITEMS_AT_ONCE items, and a note of every object referred to. AccessDenied."""
+
+    def __init__(self, session: Session, full_name: str, tx: Transaction) -> None:
+        session.access.demand("Insert", full_name)
+        if session.access.restriction("Insert", full_name) is not None:
+            raise session.access.denied("Insert", full_name)
+        kind, store = object_type(session.kernel, full_name), store_of(session.kernel, full_name)
+        if not isinstance(kind.meta, Catalog):
+            detail = text(ru="списком загружаются только справочники", en="only catalogs are loaded in bulk")
+            raise OperationForbidden(object=full_name, detail=detail)
+        self._batch, self._session, self._tx, self._meta = _Batch(session, kind, store, tx), session, tx, kind.meta
+
+    def take(self, objects: Iterable[Given]) -> int:
+        """Load further items; how many they were."""
+        batch, before = self._batch, self._batch.count
         for values, sections in objects:
             batch.add(values, sections)
             if len(batch.headers) == ITEMS_AT_ONCE:
                 batch.load()
         batch.load()
-        batch.check_references()
-        shown = text(ru=f"Загружено: {batch.count}", en=f"Loaded: {batch.count}")
-        session.log(tx, "_$Data$_.New", kind.meta, None, shown)
-    return batch.count
+        return batch.count - before
+
+    def finish(self) -> int:
+        """Check the references of everything taken, and log it; the count of all. ReferenceBroken."""
+        self._batch.check_references()
+        shown = text(ru=f"Загружено: {self._batch.count}", en=f"Loaded: {self._batch.count}")
+        self._session.log(self._tx, "_$Data$_.New", self._meta, None, shown)
+        return self._batch.count
 
 
 class _Batch:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from importlib import import_module
 from itertools import islice
@@ -25,6 +25,7 @@ from engine_server.sessions import own_prefix
 from engine_server.wire import objects, values
 from engine_server.wire.protocol import BATCH
 from infobase import configuration_update, query_json
+from infobase.bulk_objects import BulkLoad
 from infobase.errors import (
     ObjectNotFound,
     OperationForbidden,
@@ -64,12 +65,14 @@ for _module in SERVING:
 
 @dataclass(frozen=True)
 class Context:
-    """One call's surroundings."""
+    """One call's surroundings, or an interactive transaction's (`interactive`). `loads`: its bulk loads that are not finished, by type."""
 
     session: Session
     base: OpenBase
     server: ServerSession
     worker: Worker
+    interactive: bool = False
+    loads: dict[str, BulkLoad] = field(default_factory=dict)
 
     @property
     def cluster(self) -> ClusterDatabase:
@@ -281,11 +284,27 @@ def _bulk_item(data: Args) -> tuple[dict[str, object], dict[str, object]]:
 
 @call(changes=True)
 def bulk_write(context: Context, args: Args) -> object:
+    """New items by the thousand; how many. `more`: further parts of the same load follow in this interactive transaction, and what the items
+    refer to may be among them."""
     full_name = _known_type(context.session, args["type"])
     given = [_bulk_item(data) for data in islice(args["objects"], BATCH + 1)]
     if len(given) > BATCH:
         raise RequestInvalid(detail=text(ru=f"больше {BATCH} объектов", en=f"more than {BATCH} objects"))
-    return context.session.bulk_write(full_name, given)
+    with context.session.transaction() as tx:
+        load = context.loads.get(full_name)
+        if load is None:
+            load = context.loads[full_name] = BulkLoad(context.session, full_name, tx)
+        count = load.take(given)
+        if not (context.interactive and args.get("more") is True):
+            finish_loads(context)
+    return count
+
+
+def finish_loads(context: Context) -> None:
+    """Before a commit, whatever the client has told: nothing unchecked is committed. ReferenceBroken."""
+    for full_name in list(context.loads):
+        context.loads[full_name].finish()
+        del context.loads[full_name]
 
 
 @call(changes=True)

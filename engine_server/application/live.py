@@ -10,6 +10,7 @@ import time
 import uuid
 from collections.abc import Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import Any
 
 from engine_server import labels
@@ -54,7 +55,7 @@ class LiveTransaction:
                     tx.run([])
             finally:
                 labels.session_number.reset(label)
-            self._context, self._stack = context, stack.pop_all()
+            self._context, self._stack = replace(context, interactive=True), stack.pop_all()
         self.open = True
         self.worker.metrics.transactions.inc()
 
@@ -73,6 +74,8 @@ class LiveTransaction:
         """Idempotent."""
         if not self.open:
             return
+        if commit and self._context is not None:
+            calls.finish_loads(self._context)
         self.open = False
         self.worker.metrics.transactions.dec()
         if commit:

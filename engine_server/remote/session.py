@@ -99,11 +99,16 @@ class RemoteSession(Session):
         return make_object(self, kind, State(made, sections, freeze(made, sections)))
 
     def bulk_write(self, full_name: str, objects_: Iterable[tuple[Mapping[str, object], Mapping[str, object]]]) -> int:
+        """One transaction, in messages of BATCH items: what they refer to may come in a later one."""
         rest, total = iter(objects_), 0
         with self.transaction():
-            while batch := list(islice(rest, BATCH)):
+            batch = list(islice(rest, BATCH))
+            while batch:
+                following = list(islice(rest, BATCH))
                 sent = [_new_item(fields, sections) for fields, sections in batch]
-                total += int(self.call("bulk_write", {"type": full_name, "objects": sent}))
+                asked = {"type": full_name, "objects": sent, "more": bool(following)}
+                total += int(self.call("bulk_write", asked))
+                batch = following
         return total
 
     def delete_marked(self) -> DeletionReport:

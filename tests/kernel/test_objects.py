@@ -6,6 +6,7 @@ import datetime as dt
 import threading
 import uuid
 from decimal import Decimal
+from itertools import product
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -319,6 +320,23 @@ def test_every_value_comes_back_as_it_was(session: Session, values: dict[str, ob
     assert type(again.Subject) is type(values["Subject"])
     found = session.catalogs.Partners.find(Ref=item.ref, Description=values["Description"], Limit=values["Limit"])
     assert found == item.ref
+
+
+def test_items_of_a_bulk_write_refer_to_later_ones(session: Session) -> None:
+    """More than one message of a remote session, the first item under the last; and a reference to nothing loads nothing."""
+    refs = [Ref("Catalog.Regions", uuid.uuid4()) for _ in range(2100)]
+    codes = ["".join(c) for c in product("bcdfghjklmnpqr", repeat=3)]
+    rows = [({"Ref": r, "Code": codes[n], "Parent": refs[-1]}, {}) for n, r in enumerate(refs[:-1])]
+    last = ({"Ref": refs[-1], "Code": "zzz", "Description": "last"}, {})
+    assert session.bulk_write("Catalog.Regions", [*rows, last]) == 2100
+    assert session.catalogs.Regions.get(refs[0]).Parent == refs[-1]
+    nowhere = {"Code": "yyy", "Parent": Ref("Catalog.Regions", uuid.uuid4())}
+    more = [nowhere, *({"Code": code.upper()} for code in codes[:1100])]
+    with pytest.raises(ReferenceBroken):
+        session.bulk_write("Catalog.Regions", [(values, {}) for values in more])
+    assert session.catalogs.Regions.find_by_code("BBC") is None
+    with pytest.raises(OperationForbidden):
+        session.bulk_write("Document.Receipt", [({}, {})])
 
 
 def test_bulk_write(session: Session) -> None:
