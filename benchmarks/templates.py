@@ -15,6 +15,7 @@ from benchmarks.harness import Bench, Duel, Figure, Spent, spent
 from benchmarks.volume import fill
 from benchmarks.writing import CRM
 from engine_server.staging import maintenance
+from infobase.cache_folder import CACHE_VARIABLE, cache_folder
 from infobase.connection import engine_of
 from infobase.infobase import dump_base, open_base
 from infobase.metadata.archive import write_cf
@@ -34,8 +35,8 @@ def template(bench: Bench, kind: str) -> list[Figure]:
     """A base of the CRM as it is sold, and a large one: the whole creation, with identity, administrator and log entry. No password is
     hashed: that takes its time on purpose, and side by side with the copying."""
     cache = bench.folder / f"cache-{kind}"
-    before = os.environ.get(golden.CACHE_VARIABLE)
-    os.environ[golden.CACHE_VARIABLE] = str(cache)
+    before = os.environ.get(CACHE_VARIABLE)
+    os.environ[CACHE_VARIABLE] = str(cache)
     try:
         made = []
         for size, source in (("small", _small(bench)), ("large", _large(bench))):
@@ -44,9 +45,9 @@ def template(bench: Bench, kind: str) -> list[Figure]:
     finally:
         shutil.rmtree(cache, ignore_errors=True)
         if before is None:
-            del os.environ[golden.CACHE_VARIABLE]
+            del os.environ[CACHE_VARIABLE]
         else:
-            os.environ[golden.CACHE_VARIABLE] = before
+            os.environ[CACHE_VARIABLE] = before
 
 
 def _small(bench: Bench) -> Path:
@@ -91,7 +92,7 @@ def _raw(bench: Bench, kind: str, size: str, source: Path) -> tuple[Raw, int]:
     """The store's own copying of the golden base, and how many bytes it copies."""
     key = golden.template_key(source)
     if kind == "file":
-        file = golden.cache_folder() / "golden" / key / "1Cv8.1CD"
+        file = cache_folder() / "golden" / key / "1Cv8.1CD"
         return lambda number: _copy(file, bench.folder / f"raw-{size}-{number}"), file.stat().st_size
     place = bench.pg.start() if bench.pg else None
     assert place is not None

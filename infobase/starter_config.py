@@ -19,7 +19,8 @@ STARTER_VARIABLE = "INFOBASE_1CESTART"
 STARTER_FILE = "1cestart.cfg"
 COMMON_KEY, COMMON_FILE = "CommonCfgLocation", "1cescmn.cfg"
 LISTS_KEY = "CommonInfoBases"
-_REMOTE = ("http://", "https://", "ftp://")
+SERVICE_KEYS = ("InternetService", "WebCommonInfoBases")
+_HTTP, _REMOTE = ("http://", "https://"), ("http://", "https://", "ftp://")
 _MAX_BYTES = 4 << 20
 
 
@@ -76,11 +77,19 @@ def _local(named_in: Path, value: str) -> Path:
 
 @dataclass(frozen=True, slots=True)
 class CommonList:
-    """A shared list of infobases. `named_in`: the settings that name it; `trouble`: why it is not read, "" when it can be."""
+    """A shared list of infobases. `named_in`: the settings that name it; `trouble`: why it is not read, "" when it can be. One behind HTTP has
+    its `url`, and in `place` the copy that was read; `stale`: why that is not the newest, "" when it is."""
 
     place: Path
     named_in: Path
     trouble: str = ""
+    url: str = ""
+    stale: str = ""
+
+    @property
+    def label(self) -> str:
+        """What people know it by."""
+        return self.url or str(self.place)
 
 
 def common_lists(files: list[Path]) -> list[CommonList]:
@@ -89,12 +98,31 @@ def common_lists(files: list[Path]) -> list[CommonList]:
     for named_in, settings in settings_of(files):
         for value in settings.get(LISTS_KEY.casefold(), []):
             if value.casefold().startswith(_REMOTE):
-                said = text(ru="списки в сети по HTTP и FTP не читаются", en="lists behind HTTP and FTP are not read")
-                found.setdefault(value, CommonList(Path(value), named_in, said))
+                if value not in found:
+                    found[value] = _remote(value, named_in)
                 continue
             place = _local(named_in, value)
             found.setdefault(os.path.normcase(place), CommonList(place, named_in, _trouble(place)))
+        for value in (v for key in SERVICE_KEYS for v in settings.get(key.casefold(), [])):
+            said = text(
+                ru="это веб-сервис 1С, не файл .v8i; укажите путь или адрес файла в CommonInfoBases",
+                en="a web service of 1C, not a .v8i file; name the path or the address of a file in CommonInfoBases",
+            )
+            found.setdefault(value, CommonList(Path(), named_in, said, value))
     return list(found.values())
+
+
+def _remote(url: str, named_in: Path) -> CommonList:
+    if not url.casefold().startswith(_HTTP):
+        said = text(ru="списки по FTP не читаются", en="lists behind FTP are not read")
+        return CommonList(Path(), named_in, said, url)
+    # Asked for only where such a list is named: reading the settings alone wants no HTTP client.
+    from infobase.remote_lists import fetch
+
+    read = fetch(url)
+    if read.file is None:
+        return CommonList(Path(), named_in, read.trouble, url)
+    return CommonList(read.file, named_in, "", url, read.trouble)
 
 
 def _trouble(place: Path) -> str:

@@ -18,6 +18,7 @@ import portalocker
 
 from infobase import infobase as bases
 from infobase import restore, users
+from infobase.cache_folder import cache_folder
 from infobase.dump_format import product_version
 from infobase.errors import EngineUnavailable, InfobaseDamaged, InfobaseNotFound
 from infobase.files import write_atomically
@@ -28,7 +29,6 @@ from infobase.rights import administrator_roles
 from infobase.storage import StorageEngine
 
 Progress = Callable[[str, int, int], None]
-CACHE_VARIABLE = "INFOBASE_CACHE"
 MAX_CACHE_BYTES = 8 << 30
 """Golden files above this are removed, those used longest ago first; the newest always stays."""
 PREPARE_TIMEOUT = 3600.0
@@ -39,16 +39,6 @@ PLACEHOLDER_KEY, CONTENT = "placeholder", "content"
 """What a golden base keeps of itself beside a base's identity: that administrator's name; the configuration's name and version."""
 _KEY_DIGITS = 24
 _log = logging.getLogger("infobase.templates")
-
-
-def cache_folder() -> Path:
-    """`INFOBASE_CACHE`, else this user's cache folder of this system."""
-    given = os.environ.get(CACHE_VARIABLE)
-    if given:
-        return Path(given).expanduser()
-    if os.name == "nt" and os.environ.get("LOCALAPPDATA"):
-        return Path(os.environ["LOCALAPPDATA"]) / "Infobase" / "Cache"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "infobase"
 
 
 def template_key(source: Path, folder: Path | None = None) -> str:

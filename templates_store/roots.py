@@ -65,7 +65,10 @@ def _configured(env: Mapping[str, str]) -> Iterator[Root]:
 
 def _local(place: str, origin: str) -> Root:
     if place.casefold().startswith(_REMOTE):
-        said = text(ru="каталоги в сети по HTTP и FTP не читаются", en="roots behind HTTP and FTP are not read")
+        said = text(
+            ru="каталоги по HTTP и FTP не читаются; скачайте комплект и установите его: template install",
+            en="roots behind HTTP and FTP are not read; download the package and install it: template install",
+        )
         return Root(place, origin, said)
     path = (Path(origin).parent if origin else Path()) / Path(place).expanduser()
     return Root(str(path), origin, _trouble(path, named=bool(origin)))

@@ -95,10 +95,13 @@ def _common(own: BaseList, place: Path, branch: str) -> Iterator[_Line]:
     seen = {s.id.casefold() for s in own.sections if s.id}
     for shared in list_file.shared_lists(place):
         if shared.trouble:
-            ru = f"Общий список {shared.place} (назван в {shared.named_in}) не прочитан: {shared.trouble}"
-            remark(text(ru=ru, en=f"The common list {shared.place} ({shared.named_in}) was not read: {shared.trouble}"))
+            ru = f"Общий список {shared.label} (назван в {shared.named_in}) не прочитан: {shared.trouble}"
+            remark(text(ru=ru, en=f"The common list {shared.label} ({shared.named_in}) was not read: {shared.trouble}"))
             continue
-        for line in _lines(list_file.read(shared.place), branch, str(shared.place)):
+        if shared.stale:
+            ru, en = f"Общий список {shared.label}: {shared.stale}", f"The common list {shared.label}: {shared.stale}"
+            remark(text(ru=ru, en=en))
+        for line in _lines(list_file.read(shared.place), branch, shared.label):
             key = line.section.id.casefold()
             if not key or key not in seen:
                 seen.add(key)

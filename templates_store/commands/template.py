@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from infobase.cache_folder import cache_folder
 from infobase.commands.access import confirm, store
 from infobase.commands.interface import command_in, group, json_option, option, yes_option
 from infobase.commands.output import print_json, print_table, progress, remark, say, size_text
@@ -265,7 +266,7 @@ CONN is a base on a server: remove the golden bases made from here beside it; wi
 )
 @json_option
 def cache(connection: str, clear: bool, as_json: bool) -> None:
-    folder = golden.cache_folder() / "golden"
+    folder = cache_folder() / "golden"
     if connection:
         if not clear:
             ru = "с CONN укажите --clear: эталоны на сервере можно только удалить"
