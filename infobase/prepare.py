@@ -35,11 +35,13 @@ PERSONAL_SETTINGS = "user:"
 
 @dataclass(frozen=True)
 class Wanted:
-    """`name`: a new name for the base, "" keeps it. `documents`, `users`: they go too."""
+    """`name`: a new name for the base, "" keeps it. `documents`, `users`: they go too. `for_work`: so does the mark of a demonstration base;
+    what it was filled with for study does not go by itself."""
 
     name: str = ""
     documents: bool = False
     users: bool = False
+    for_work: bool = False
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,7 @@ def _strip(base: Infobase, session: Session, tx: Transaction, wanted: Wanted) ->
         for _, tables in _document_tables(kernel):
             tx.run([Statement(f"DELETE FROM {kernel.dialect.quote(t.name)}") for t in tables])
         _demand_whole(kernel, tx)
-    bases.write_identity(kernel, tx, wanted.name or base.name, demo=base.demo)
+    bases.write_identity(kernel, tx, wanted.name or base.name, demo=base.demo and not wanted.for_work)
 
 
 def _count(kernel: Kernel, tx: Transaction, table: str) -> int:

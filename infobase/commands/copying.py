@@ -151,14 +151,28 @@ and predefined items stay; documents and users go on demand.""",
     ru="Удалить всех, кроме администраторов",
     en="Remove all users but administrators",
 )
+@option(
+    "--for-work",
+    is_flag=True,
+    ru="Снять отметку учебной базы: дальше в ней работают",
+    en="Take the mark of a demonstration base off: it goes to work",
+)
 @option("--dry-run", is_flag=True, ru="Только показать, что будет убрано", en="Only show what would go")
 @yes_option
 @login_options
 @json_option
 def prepare(
-    connection: str, name: str, documents: bool, users: bool, dry_run: bool, yes: bool, login: Login, as_json: bool
+    connection: str,
+    name: str,
+    documents: bool,
+    users: bool,
+    for_work: bool,
+    dry_run: bool,
+    yes: bool,
+    login: Login,
+    as_json: bool,
 ) -> None:
-    wanted = Wanted(name, documents, users)
+    wanted = Wanted(name, documents, users, for_work)
     with opened(resolve(connection), login) as (base, session):
         demand_administrator(session)
         if dry_run:
@@ -170,6 +184,9 @@ def prepare(
         confirm(text(ru=ru, en=en), yes=yes)
         stripped = prepare_base(base, session, wanted)
     _print_stripped(stripped, as_json=as_json)
+    if base.demo and not for_work:
+        ru = "База остаётся учебной: в ней данные для обучения. Отметку снимает ключ --for-work."
+        remark(text(ru=ru, en="It stays a demonstration base, filled for study; --for-work takes the mark off."))
 
 
 def _print_stripped(stripped: list[Stripped], *, as_json: bool) -> None:

@@ -164,16 +164,22 @@ def test_a_server_demands_a_password(
     postgres.drop_databases(pg_url, GOLDEN)
 
 
-def test_a_demo_base_is_known_as_one_wherever_it_goes(
-    program: Program, places: list[str], tmp_path: Path, secret: Path
-) -> None:
-    engine = engine_of(f'File="{tmp_path / "demo"}";')
+def demo_dump(program: Program, folder: Path) -> Path:
+    """As `template build` makes it for a package."""
+    engine = engine_of(f'File="{folder / "demo"}";')
     base = bases.create(engine, find_configuration(), name="Демо", admin="Учитель")
     with engine.transaction(write=True) as tx:
         bases.write_identity(base.kernel, tx, "Демо", demo=True)
     engine.close()
-    dump = tmp_path / "1Cv8.dt"
-    assert program("dump", tmp_path / "demo", dump)[0] == 0
+    dump = folder / "1Cv8.dt"
+    assert program("dump", folder / "demo", dump)[0] == 0
+    return dump
+
+
+def test_a_demo_base_is_known_as_one_wherever_it_goes(
+    program: Program, places: list[str], tmp_path: Path, secret: Path
+) -> None:
+    dump = demo_dump(program, tmp_path)
     assert "учебная" in program("verify", dump)[1] and json.loads(program("verify", dump, "--json")[1])["demo"] is True
     login = ("--password-file", secret)
     code, out, err = program("create", places[0], "--template", dump, "--password-file", secret)
@@ -184,6 +190,66 @@ def test_a_demo_base_is_known_as_one_wherever_it_goes(
     again = tmp_path / "again.dt"
     assert program("dump", places[0], again, *login)[0] == 0
     assert program("restore", again, places[2])[0] == 0 and told(program, places[2], *login)["demo"] is True
+
+
+def test_a_demo_base_stays_one_through_copies_backups_and_moves(
+    program: Program, places: list[str], tmp_path: Path, secret: Path
+) -> None:
+    """Preparing it for a client keeps the mark too, until it is taken off knowingly."""
+    dump = demo_dump(program, tmp_path)
+    demo, login = places[0], ("--user", "Учитель", "--password-file", secret)
+    assert program("create", demo, "--template", dump, "--password-file", secret)[0] == 0
+    marked = {"created": demo}
+    for what, arguments in {
+        "copied": ("copy", demo, tmp_path / "copied"),
+        "backed up": ("backup", demo, tmp_path / "backups", "--plain"),
+        "moved": ("replicate", demo, tmp_path / "moved"),
+    }.items():
+        code, _, err = program(*arguments, *login)
+        assert code == 0, err
+        marked[what] = str(tmp_path / what)
+    del marked["backed up"]
+    (backup,) = (p for p in (tmp_path / "backups").iterdir() if not p.name.startswith("."))
+    assert program("backup", "restore", backup, tmp_path / "restored")[0] == 0
+    marked["restored"] = str(tmp_path / "restored")
+    assert {what: told(program, place, *login)["demo"] for what, place in marked.items()} == dict.fromkeys(marked, True)
+    assert program("prepare", tmp_path / "copied", "--yes", *login)[0] == 0
+    assert told(program, str(tmp_path / "copied"), *login)["demo"] is True
+    assert program("prepare", tmp_path / "copied", "--yes", "--for-work", *login)[0] == 0
+    assert told(program, str(tmp_path / "copied"), *login)["demo"] is False
+
+
+def test_golden_bases_are_counted_and_cleared(program: Program, installed: Path, tmp_path: Path) -> None:
+    def cache(*arguments: object) -> dict[str, Any]:
+        code, out, err = program("template", "cache", "--json", *arguments)
+        assert code == 0, err
+        found = json.loads(out)
+        assert isinstance(found, dict)
+        return found
+
+    assert cache()["count"] == 0
+    assert program("create", tmp_path / "a", "--template", "Магазин")[0] == 0
+    found = cache()
+    (file,) = (tmp_path / "cache" / "golden").glob("*/1Cv8.1CD")
+    assert found["count"] == 1 and found["bytes"] >= file.stat().st_size and not found["cleared"]
+    assert program("template", "cache", tmp_path / "a")[0] == errors.UsageError.exit_code
+    assert file.exists()
+    assert cache("--clear") == {**found, "cleared": True}
+    assert not file.exists() and cache()["count"] == 0
+    assert program("create", tmp_path / "b", "--template", "Магазин")[0] == 0
+    assert program("check", tmp_path / "a")[0] == 0 and cache()["count"] == 1
+
+
+def test_golden_databases_are_cleared_beside_a_base(
+    program: Program, installed: Path, pg_url: str, pg_database: str
+) -> None:
+    place = postgres.connection_string(pg_url, pg_database)
+    assert program("create", place, "--template", "Магазин", "--allow-empty-password")[0] == 0
+    code, out, err = program("template", "cache", place, "--clear", "--json")
+    assert code == 0 and json.loads(out)["count"] == 1, err
+    assert json.loads(program("template", "cache", place, "--clear", "--json")[1])["count"] == 0
+    assert program("info", place)[0] == 0
+    postgres.drop_databases(pg_url, pg_database)
 
 
 def find_configuration() -> bases.Configuration:
