@@ -44,8 +44,18 @@ _DELETE = Fix("delete")
 
 
 @dataclass(frozen=True, slots=True)
+class Reference:
+    """A column of references to `target`; `role`: the name of its field."""
+
+    column: Column
+    target: str
+    role: str
+
+
+@dataclass(frozen=True, slots=True)
 class Probe:
-    """A SELECT whose rows are faults: the key of the faulty row. `where`: over `table` under the name t."""
+    """A SELECT whose rows are faults: the key of the faulty row. `where`: over `table` under the name t. `refers`: what leads to nothing,
+    where the fault is a broken reference."""
 
     code: str
     place: str
@@ -55,6 +65,7 @@ class Probe:
     where: str
     severity: str = "error"
     fix: Fix = Fix()
+    refers: Reference | None = None
 
     @property
     def key(self) -> tuple[Column, ...]:
@@ -162,10 +173,11 @@ class _Maker:
         *,
         severity: str = "error",
         fix: Fix = Fix(),  # noqa: B008 - frozen
+        refers: Reference | None = None,
     ) -> Probe:
         columns = ", ".join(f"t.{self._q(name)}" for name in table.primary_key) or "1"
         sql = f"SELECT {columns} FROM {self._q(table.name)} AS t WHERE {where} LIMIT {EXAMPLES + 1}"
-        return Probe(code, place, meaning, Statement(sql), table, where, severity, fix)
+        return Probe(code, place, meaning, Statement(sql), table, where, severity, fix, refers)
 
     def _emptying(self, held: Held, field: FieldLayout) -> Fix:
         """A value that means nothing becomes empty; a row it is the key of, and a record without its document, goes."""
@@ -204,7 +216,10 @@ class _Maker:
         filled = guard or f"{name} <> {empty_literal(column, self._dialect)} AND "
         where = f"{filled}NOT EXISTS (SELECT 1 FROM {self._q(table.name)} AS x WHERE x.{self._q('ref')} = {name})"
         meaning = Bilingual(f"ссылка на несуществующий объект {target}", f"reference to a missing {target}")
-        return self._probe("reference_broken", place, meaning, held.table, where, fix=self._emptying(held, field))
+        refers = Reference(column, target, field.name)
+        return self._probe(
+            "reference_broken", place, meaning, held.table, where, fix=self._emptying(held, field), refers=refers
+        )
 
     def _enumerated(self, held: Held, field: FieldLayout, target: str, place: str, guard: str) -> Probe:
         enumeration = self._kernel.configuration.objects[target]

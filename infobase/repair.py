@@ -12,7 +12,8 @@
 | configuration_digest, constants_row | written anew |
 | store.index, server.index | indexes are rebuilt |
 | reference_broken, enumeration_unknown, type_unknown | as `bad_refs` says: "none" leaves them, "clear" empties the field, or deletes the row where
-the field is part of its key or its recorder (1C: -BadRefNone, -BadRefClear) |
+the field is part of its key or its recorder, "create" makes an object in place of each lost one (`infobase.stand_ins`) and leaves the other two
+(1C: -BadRefNone, -BadRefClear, -BadRefCreate) |
 | owner_empty, store.damaged and the settings of a server | for a person: see the message |
 """
 
@@ -26,6 +27,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, cast
 
+from infobase import stand_ins
 from infobase.check import Fix, Probe, check_infobase, held_tables, probes_of
 from infobase.errors import TargetExists
 from infobase.infobase import MAIN_ROW, Infobase, Progress, configuration_row, dump_base, system_session
@@ -38,7 +40,7 @@ from infobase.served import door_of
 from infobase.session import Session
 from infobase.storage import LOCK_TIMEOUT, Finding, Row, Statement, Transaction
 
-BadRefs = Literal["none", "clear"]
+BadRefs = Literal["none", "clear", "create"]
 _BAD_REFS = ("reference_broken", "enumeration_unknown", "type_unknown")
 _INDEXES = ("store.index", "server.index")
 _PASSES = 4
@@ -107,8 +109,13 @@ def _told(given: Mapping[str, Any]) -> Report:
 
 def _wanted(found: Sequence[Finding], bad_refs: BadRefs) -> bool:
     """Whether any of the faults has a repair."""
-    codes = {p for p in _REPAIRED if bad_refs == "clear" or p not in _BAD_REFS}
+    codes = {p for p in _REPAIRED if p not in _BAD_REFS or _mends(bad_refs, p)}
     return any(f.code in codes for f in found)
+
+
+def _mends(bad_refs: BadRefs, code: str) -> bool:
+    """Whether this fault of a reference has a repair."""
+    return bad_refs == "clear" or (bad_refs == "create" and code == "reference_broken")
 
 
 _REPAIRED = {
@@ -153,9 +160,11 @@ def _mend(session: Session, tx: Transaction, found: Sequence[Finding], bad_refs:
         if not there:
             tx.run([Statement("INSERT INTO constants (row_key) VALUES (0)")])
         mended.append(Mended("constants_row", "Constants"))
-    mended += _mend_rows(kernel, tx, bad_refs)
     if "predefined" in codes and (made := write_predefined(session)):
         mended.append(Mended("predefined", "-", made))
+    if bad_refs == "create":
+        mended += _stand_ins(session, tx)
+    mended += _mend_rows(kernel, tx, bad_refs)
     mended += _mend_search(kernel, tx)
     return mended + _mend_totals(kernel, tx, {f.place for f in found if f.code == "totals_mismatch"})
 
@@ -170,8 +179,16 @@ def _mend_store(kernel: Kernel, tx: Transaction, found: Sequence[Finding]) -> It
         yield Mended(code, ", ".join(places))
 
 
+def _stand_ins(session: Session, tx: Transaction) -> Iterator[Mended]:
+    """Before any row is deleted: what belonged to a lost object belongs to its stand-in."""
+    for probe in stand_ins.in_order(probes_of(session.kernel)):
+        if made := stand_ins.create(session, tx, probe):
+            yield Mended(probe.code, probe.place, made)
+
+
 def _mend_rows(kernel: Kernel, tx: Transaction, bad_refs: BadRefs) -> list[Mended]:
-    probes = [p for p in probes_of(kernel) if p.fix.kind != "none" and (bad_refs == "clear" or p.code not in _BAD_REFS)]
+    clears = bad_refs == "clear"
+    probes = [p for p in probes_of(kernel) if p.fix.kind != "none" and (clears or p.code not in _BAD_REFS)]
     mended: dict[tuple[str, str], int] = {}
     for _ in range(_PASSES):
         changed = 0

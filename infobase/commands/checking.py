@@ -42,8 +42,8 @@ Without --fix nothing is changed. --fix works alone in the base, first keeps it 
     "--bad-refs",
     type=click.Choice(get_args(repairs.BadRefs)),
     default="none",
-    ru="Битые ссылки: none - оставить, clear - очистить",
-    en="Broken references: none leaves them, clear empties them",
+    ru="Битые ссылки: none - оставить, clear - очистить, create - создать объекты вместо потерянных",
+    en="Broken references: none leaves them, clear empties them, create makes objects in place of the lost ones",
 )
 @option(
     "--backup",

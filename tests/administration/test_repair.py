@@ -180,3 +180,62 @@ def test_a_base_that_cannot_be_opened_still_tells_what_its_store_complains_of(pr
     assert {"base.unreadable"} <= {f["code"] for f in json.loads(out)}
     file.write_bytes(b"not a base at all")
     assert program("check", conn)[0] == errors.CheckFailed.exit_code
+
+
+# --- objects in place of lost ones ---
+
+
+def test_lost_objects_get_stand_ins(place: Place) -> None:
+    """With the same references: what referred to them holds again, records of a lost document stay, and so do the totals."""
+    place.create()
+    with place.session() as session:
+        folder = session.catalogs.Partners.new_folder(Description="Опт")
+        folder.write()
+        partner = session.catalogs.Partners.new(Description="Ромашка", Parent=folder)
+        partner.write()
+        goods = session.catalogs.Goods.new(Description="Гвоздь")
+        goods.write()
+        receipt = session.documents.Receipt.new()
+        receipt.Goods.add(Item=goods, Quantity=3)
+        receipt.post()
+        lost = {"cat_goods": goods.ref, "cat_partners": folder.ref, "doc_receipt": receipt.ref}
+        stock = session.accumulation_registers.Stock.balance()
+        with session.transaction() as tx:
+            for table in ("cat_goods", "doc_receipt"):
+                tx.run([Statement(f"DELETE FROM {table}")])
+            tx.run([Statement("DELETE FROM cat_partners WHERE description = 'Опт'")])
+        base = open_base(session.kernel.engine)
+        report = repair(base, bad_refs="create")
+        assert faults(report.left) == set()
+        assert [m.rows for m in report.mended if m.code == "reference_broken"] == [1, 1, 1]
+        assert repair(base, bad_refs="create").mended == []
+        item = session.catalogs.Goods.get(lost["cat_goods"])
+        assert str(lost["cat_goods"].uuid)[:8] in item.Description and item.Code and not item.DeletionMark
+        parent = session.catalogs.Partners.get(lost["cat_partners"])
+        assert parent.IsFolder and session.catalogs.Partners.get(partner.ref).Parent == parent.ref
+        document = session.documents.Receipt.get(lost["doc_receipt"])
+        assert document.Posted and document.Date == receipt.Date and len(document.Goods) == 1
+        assert session.accumulation_registers.Stock.balance() == stock
+        document.post()
+        item.write()
+        new = session.documents.Receipt.new()
+        new.write()
+        assert new.Number != document.Number
+
+
+def test_many_references_to_one_lost_object_make_one_stand_in(program: Program, conn: str) -> None:
+    with Place(conn).session() as session:
+        goods = session.catalogs.Goods.new(Description="Гвоздь")
+        goods.write()
+        for _ in range(5):
+            receipt = session.documents.Receipt.new()
+            receipt.Goods.add(Item=goods, Quantity=3)
+            receipt.Goods.add(Item=goods, Quantity=4)
+            receipt.post()
+        with session.transaction() as tx:
+            tx.run([Statement("DELETE FROM cat_goods")])
+    told = json.loads(program("check", conn, "--fix", "--bad-refs", "create", "--json")[1])
+    assert [m["rows"] for m in told["mended"] if m["code"] == "reference_broken"] == [1]
+    assert told_faults(told["left"]) == set()
+    with Place(conn).session() as session:
+        assert [g.ref for g in session.catalogs.Goods.select()] == [goods.ref]

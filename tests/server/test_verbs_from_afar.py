@@ -197,6 +197,15 @@ def test_a_base_behind_a_server_is_mended(program: Program, afar: Afar) -> None:
     shutil.rmtree(kept.parent)
 
 
+def test_lost_objects_get_stand_ins_behind_a_server(program: Program, afar: Afar) -> None:
+    with afar.place.local("Chief") as session, session.transaction() as tx:
+        tx.run([Statement("DELETE FROM cat_goods")])
+    told = json.loads(program("check", afar.there, "--fix", "--bad-refs", "create", "--json")[1])
+    assert {m["code"]: m["rows"] for m in told["mended"]} == {"reference_broken": 1}
+    assert faults(told["left"]) == set()
+    assert "Восстановлен" in program("query", afar.there, "--source", "Catalog.Goods")[1]
+
+
 def test_mending_waits_for_the_others_and_needs_both_administrators(
     program: Program, afar: Afar, monkeypatch: pytest.MonkeyPatch
 ) -> None:
