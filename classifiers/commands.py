@@ -197,9 +197,7 @@ def _in_templates(session: Session, kind: ClassifierKind) -> Path:
 
     configuration = session.kernel.configuration
     names = (configuration.naming.name, configuration.naming.ru, configuration.vendor)
-    with session.reading() as tx:
-        own = bases.identity_of(tx).get(bases.TEMPLATE_FOLDER, "")
-    return template_file(kind, own, [r.path for r in find_roots()], names)
+    return template_file(kind, bases.template_folder(session), [r.path for r in find_roots()], names)
 
 
 def _load(session: Session, kind: str | None, path: Path, options: Options, name: str = "") -> loader.LoadReport:

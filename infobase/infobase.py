@@ -208,6 +208,13 @@ def identity_of(tx: Transaction) -> dict[str, str]:
     return {str(k): str(v) for k, v in tx.run([_IDENTITY])[0]}
 
 
+@served("")
+def template_folder(session: Session) -> str:
+    """The folder of the template the base was created from, a path on the machine that made it; "" when there was none."""
+    with session.reading() as tx:
+        return identity_of(tx).get(TEMPLATE_FOLDER, "")
+
+
 def configuration_of(tx: Transaction) -> Configuration:
     """The configuration stored in a base."""
     return canonical.from_json(bytes(tx.run([_STORED])[0][0][0]))  # type: ignore[call-overload]

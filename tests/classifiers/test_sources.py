@@ -249,7 +249,7 @@ def test_okof_is_found_in_the_folder_of_the_template(tmp_path: Path) -> None:
         template_file(OKSM, "", [tmp_path], [])
 
 
-@pytest.mark.parametrize(("kind", "count"), [("oksm", 251), ("okv", 163), ("okei", 412), ("okopf", 123)])
+@pytest.mark.parametrize(("kind", "count"), [("oksm", 251), ("okv", 163), ("okei", 526), ("okopf", 123)])
 def test_the_lists_of_the_product_are_whole(kind: str, count: int) -> None:
     path = builtin_file(KINDS[kind])
     assert kind_of(path) == kind
