@@ -155,13 +155,19 @@ def _print_changes(changes: list[Change]) -> None:
 @command_in(
     bench,
     "page",
-    ru="Вставить результаты замера в страницу документации",
-    en="Put the figures of a run into the documentation's page",
+    ru="""Вставить результаты замера в страницу документации
+
+RUN - файл, записанный --save, или папка `bench modes`.""",
+    en="""Put the figures of a run into the documentation's page
+
+RUN is a file written by --save, or a folder of `bench modes`.""",
 )
-@click.argument("run", metavar="RUN.json", type=_RUN)
+@click.argument("run", metavar="RUN", type=_RUN)
 @click.argument("page", metavar="PAGE.md", type=_FILE)
 def page_command(run: Path, page: Path) -> None:
     from benchmarks import page as pages
     from benchmarks import results
+    from benchmarks.load import modes, report
 
-    pages.put(results.load(run), page)
+    keeper = modes.Keeper(run)
+    pages.put(report.markdown(keeper.load()) if keeper.path.is_file() else pages.rendered(results.load(run)), page)

@@ -1,4 +1,4 @@
-"""The figures of a run as a part of docs/benchmarks.md: prose around it is written by hand and left alone."""
+"""The figures of a run as a part of a page in docs/: prose around it is written by hand and left alone."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ BEGIN, END = "<!-- figures of the latest run: begin -->", "<!-- figures of the l
 _MET = {True: "yes", False: "**no**", None: ""}
 
 
-def put(results: Results, page: Path) -> None:
-    """Replace the part between the marks. BenchmarkUnreadable when the page has none."""
+def put(figures: str, page: Path) -> None:
+    """Replace the part between the marks by Markdown. BenchmarkUnreadable when the page has none."""
     text = page.read_text(encoding="utf-8") if page.is_file() else ""
     head, begin, rest = text.partition(BEGIN)
     _, end, tail = rest.partition(END)
     if not (begin and end):
         raise BenchmarkUnreadable(place=page, detail=f"{BEGIN} ... {END}")
-    write_atomically(page, f"{head}{BEGIN}\n{rendered(results)}{END}{tail}".encode())
+    write_atomically(page, f"{head}{BEGIN}\n{figures}{END}{tail}".encode())
 
 
 def rendered(results: Results) -> str:

@@ -167,3 +167,18 @@ def _table(run: Run) -> str:
     head = "".join(f"<th>{html.escape(h)}</th>" for h in headers())
     body = "".join("<tr>" + "".join(f"<td>{html.escape(v)}</td>" for v in row) + "</tr>" for row in rows(run))
     return f"<table><tr>{head}</tr>{body}</table>"
+
+
+def markdown(run: Run) -> str:
+    """For a page of the documentation: the machine, the answers, every cell."""
+    lines = ["| machine | |", "|---|---|", *(f"| {k} | {v} |" for k, v in run.machine.items() if v)]
+    if not run.complete:
+        lines += ["", text(ru="Замер не закончен.", en="The run is not complete.")]
+    lines += ["", *(f"- {s}" for s in sentences(run)), ""]
+    names = headers()
+    lines += [_line_of(names), "|---" * len(names) + "|", *map(_line_of, rows(run))]
+    return "\n".join(lines) + "\n"
+
+
+def _line_of(cells: list[str]) -> str:
+    return "| " + " | ".join(c.replace("|", "\\|").replace("\n", " ") for c in cells) + " |"

@@ -9,8 +9,11 @@ import time
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
-from benchmarks.load import gilev, report
+from benchmarks import page as pages
+from benchmarks.group import bench
+from benchmarks.load import gilev, modes, report
 from benchmarks.load.fill import new_base
 from benchmarks.load.modes import Cell, Keeper, Plan, Run, measure
 from benchmarks.load.network import NETWORKS, FileShare, Network, link, why_no_share
@@ -123,8 +126,9 @@ def test_a_mode_bears_as_many_users_as_are_served_quickly() -> None:
     assert any("3" in s for s in sentences(run_of(*cells, deeds=("office",))))
 
 
-def test_a_run_is_kept_as_it_goes_and_taken_up_again(tmp_path: Path) -> None:
-    plan = Plan(0.25, (1,), (20,), ("local",), ("list", "find"), ("file",))
+def test_a_run_is_kept_as_it_goes_and_taken_up_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(modes, "LONGEST", 1.0)
+    plan = Plan(10, (1,), (20,), ("local",), ("list", "find"), ("file",))
     folder, scratch = tmp_path / "out", tmp_path / "scratch"
     scratch.mkdir()
     done = measure(plan, folder, scratch, SILENT)
@@ -147,6 +151,21 @@ def test_the_report_shows_every_cell_and_the_answers(tmp_path: Path) -> None:
     assert page.count("<svg") == 1
     assert (tmp_path / "local-100.png").read_bytes().startswith(b"\x89PNG")
     assert all(sentence.partition("(")[0].strip() in page for sentence in sentences(run))
+
+
+def test_a_kept_run_goes_into_a_page_with_its_answers(tmp_path: Path) -> None:
+    run = run_of(*(cell(m, u) for m in ("file", "server") for u in (1, 3)))
+    keeper = Keeper(tmp_path / "out")
+    keeper.begin(run.plan, run.machine)
+    for one in run.cells.values():
+        keeper.cell(run, one)
+    target = tmp_path / "page.md"
+    target.write_text(f"before\n{pages.BEGIN}\n{pages.END}\nafter\n", encoding="utf-8")
+    assert CliRunner().invoke(bench, ["page", str(keeper.path.parent), str(target)]).exit_code == 0
+    shown = target.read_text("utf-8")
+    assert shown.startswith("before\n")
+    assert all(f"- {sentence}" in shown for sentence in sentences(run))
+    assert shown.count("\n| local |") == len(run.cells)
 
 
 def test_gilev_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -103,13 +103,13 @@ def test_a_duel_tells_the_median_of_the_rounds() -> None:
 def test_the_page_gets_the_figures_between_its_marks(tmp_path: Path) -> None:
     target = tmp_path / "page.md"
     target.write_text(f"before\n{page.BEGIN}\nold\n{page.END}\nafter\n", encoding="utf-8")
-    page.put(run(figure(2.0, (1.9, 2.1))), target)
+    page.put(page.rendered(run(figure(2.0, (1.9, 2.1)))), target)
     text = target.read_text(encoding="utf-8")
     assert text.startswith("before\n") and text.endswith("\nafter\n") and "old" not in text
     assert "| posting | file | kernel / raw | 2 x | <= 1.7 | **no** | a note; rounds 1.9..2.1 |" in text
     target.write_text("no marks", encoding="utf-8")
     with pytest.raises(BenchmarkUnreadable):
-        page.put(run(figure(2.0)), target)
+        page.put(page.rendered(run(figure(2.0))), target)
 
 
 def test_the_documentation_shows_the_kept_run() -> None:
