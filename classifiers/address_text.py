@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from infobase.schema.search import search_key
 
@@ -18,6 +19,11 @@ def words_of(text: str) -> list[str]:
     return _WORD.findall(search_key(text))
 
 
-def keys_of(names: list[str], part: str) -> list[str]:
+def words_of_key(key: str) -> list[str]:
+    """Those of a search key, folded already."""
+    return _WORD.findall(key, 1)
+
+
+def keys_of(names: Sequence[str], part: str) -> list[str]:
     """Search keys of many names at once; none may hold a line feed."""
-    return (part + ("\n" + part).join(search_key("\n".join(names)).split("\n"))).split("\n") if names else []
+    return search_key(part + ("\n" + part).join(names)).split("\n") if names else []

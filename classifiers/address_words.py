@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import Self
 
-from classifiers.address_text import words_of
+from classifiers.address_text import words_of_key
 from infobase.bulk_records import bulk_records
 from infobase.session import Session
 from infobase.storage import Statement
@@ -60,7 +60,7 @@ class WordCollector:
         single = {key for key in self._keys if key[1:].isalpha()}
         lines = [f"{key}\0{key}" for key in single]
         for key in self._keys - single:
-            lines += [f"{key[0]}{word}\0{key}" for word in set(words_of(key[1:]))]
+            lines += [f"{key[0]}{word}\0{key}" for word in set(words_of_key(key))]
         lines.sort()
         return (line.split("\0") for line in lines if line not in without)
 

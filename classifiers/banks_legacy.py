@@ -14,7 +14,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from classifiers.account_key import cbr_prefix, is_account, is_bic, key_ok
-from classifiers.dbf import VERSIONS, DbfTable
+from classifiers.dbf import DbfTable
+from classifiers.dbf_header import VERSIONS
 from classifiers.kind import Format, Item
 from classifiers.kladr_files import table_input
 from classifiers.reading import Reading, date_in_name, only

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from classifiers.dbf import VERSIONS, DbfInput, DbfTable
+from classifiers.dbf import DbfTable
+from classifiers.dbf_header import VERSIONS, DbfInput
 from classifiers.kladr import BY_NAME, ENCODING, PARTS, Part
 from classifiers.source import Member, Source, reading_errors, refused
 from infobase.errors import ClassifierAmbiguous, ClassifierInvalid

@@ -5,8 +5,9 @@ only a staged one that the standard library has closed, or a scratch copy.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from adbc_driver_sqlite import dbapi
 
 from engine_file.arrow import BATCH_ROWS, canonical_batches, storage_batches
 from engine_file.failures import translate
+from engine_file.transaction import FileTransaction
 from infobase.arrow import arrow_type
 from infobase.errors import DiskFull, InfobaseError, NotUnique, StorageFailure
 from infobase.storage import Row, Statement, Table
@@ -25,9 +27,33 @@ def quote(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def insert_sql(table: Table) -> str:
+def insert_sql(table: Table, rows: int = 1) -> str:
     names = ", ".join(quote(c.name) for c in table.columns)
-    return f"INSERT INTO {quote(table.name)} ({names}) VALUES ({', '.join('?' * len(table.columns))})"
+    row = f"({', '.join('?' * len(table.columns))})"
+    return f"INSERT INTO {quote(table.name)} ({names}) VALUES {', '.join([row] * rows)}"
+
+
+ROWS_AT_ONCE = 16
+"""Rows given in one statement: each one costs as much as binding several of its values. More of them gain nothing."""
+_MAX_VALUES = 900
+"""Values in one statement, below the least limit SQLite is built with."""
+_CHUNK_ROWS = 4096
+
+
+def insert_rows(tx: FileTransaction, table: Table, rows: Iterable[Sequence[object]]) -> int:
+    """Rows in storage form, several by each statement; their number."""
+    width = len(table.columns)
+    at_once = max(1, min(ROWS_AT_ONCE, _MAX_VALUES // width))
+    given, count = iter(rows), 0
+    many, one = insert_sql(table, at_once), insert_sql(table)
+    while values := list(chain.from_iterable(islice(given, _CHUNK_ROWS))):
+        step = width * at_once
+        whole = len(values) // step * step
+        if whole:
+            count += tx.many(many, (values[i : i + step] for i in range(0, whole, step)))
+        if whole < len(values):
+            count += tx.many(one, (values[i : i + width] for i in range(whole, len(values), width)))
+    return count
 
 
 def ingest(path: Path, table: Table, batches: Iterable[pa.RecordBatch]) -> int:

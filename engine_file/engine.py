@@ -385,7 +385,7 @@ class FileEngine:
 
     def bulk_load(self, tx: Transaction, table: Table, rows: Iterable[Sequence[object]]) -> int:
         assert isinstance(tx, FileTransaction)
-        return tx.many(bulk.insert_sql(table), iter(rows))
+        return bulk.insert_rows(tx, table, rows)
 
     # --- sessions ---
 

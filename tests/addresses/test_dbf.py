@@ -13,7 +13,8 @@ from dbfread import DBF
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from classifiers.dbf import BLOCK_RECORDS, DbfInput, DbfTable, Prefix, file_input
+from classifiers.dbf import BLOCK_RECORDS, DbfTable, Prefix
+from classifiers.dbf_header import DbfInput, file_input
 from classifiers.dbf_write import write_dbf
 from infobase.errors import ClassifierInvalid
 

@@ -22,7 +22,8 @@ from pathlib import Path
 from random import Random
 from types import FrameType
 
-from classifiers.dbf import DbfTable, file_input
+from classifiers.dbf import DbfTable
+from classifiers.dbf_header import file_input
 from classifiers.dbf_write import write_dbf
 from classifiers.kinds import KINDS
 from classifiers.recognise import find_format
