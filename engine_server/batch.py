@@ -74,9 +74,10 @@ class Batches:
         try:
             pgconn.enter_pipeline_mode()
             sent = self._tidy(pgconn) if idle else []
+            tidied = len(sent)
             self._send(pgconn, statements, sent)
             pgconn.pipeline_sync()
-            conn.wait(_exchange(pgconn, results))
+            conn.wait(_exchange(pgconn, results, syncs=1 + bool(tidied)))
             if len(results) == len(sent):
                 pgconn.exit_pipeline_mode()
         except BaseException:
@@ -91,6 +92,8 @@ class Batches:
         unwanted, self._unwanted = self._unwanted, []
         for name in unwanted:
             pgconn.send_query_params(b"DEALLOCATE " + name, None)
+        if unwanted:
+            pgconn.pipeline_sync()  # else it begins a transaction by itself, of which the level cannot be set any more
         return [_Sent()] * len(unwanted)
 
     def _send(self, pgconn: PGconn, statements: Sequence[Statement], sent: list[_Sent]) -> None:
@@ -171,8 +174,8 @@ class Batches:
             self._unwanted.append(self._names.pop(next(iter(self._names))))
 
 
-def _exchange(pgconn: PGconn, results: list[PGresult]) -> Generator[Wait, Ready | int, None]:
-    """Send what libpq holds while reading what comes, until the end of the batch, or of the connection."""
+def _exchange(pgconn: PGconn, results: list[PGresult], *, syncs: int) -> Generator[Wait, Ready | int, None]:
+    """Send what libpq holds while reading what comes, until the end of the batch (so many synchronisations), or of the connection."""
     while pgconn.flush():
         if (yield Wait.RW) & Ready.R:
             pgconn.consume_input()
@@ -190,6 +193,8 @@ def _exchange(pgconn: PGconn, results: list[PGresult]) -> Generator[Wait, Ready 
             if pgconn.status == ConnStatus.BAD:
                 return
         elif result.status == ExecStatus.PIPELINE_SYNC:
-            return
+            syncs -= 1
+            if not syncs:
+                return
         else:
             results.append(result)
