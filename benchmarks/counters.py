@@ -44,9 +44,9 @@ class _RecordingTransaction:
         self._inner, self._batches, self._entries = inner, batches, entries
         self.writable = inner.writable
 
-    def run(self, statements: Sequence[Statement]) -> list[list[Row]]:
+    def run(self, statements: Sequence[Statement], *, last: bool = False) -> list[list[Row]]:
         self._batches.append(list(statements))
-        return self._inner.run(statements)
+        return self._inner.run(statements, last=last)
 
     def log(self, entries: Sequence[LogEntry]) -> None:
         self._entries.extend(entries)

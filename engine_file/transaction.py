@@ -26,7 +26,7 @@ class FileTransaction:
         self.failed: BaseException | None = None
         self._place, self._timeout = place, timeout
 
-    def run(self, statements: Sequence[Statement]) -> list[list[Row]]:
+    def run(self, statements: Sequence[Statement], *, last: bool = False) -> list[list[Row]]:
         self._demand_sound()
         self.round_trips += 1
         self.statements += len(statements)

@@ -25,6 +25,10 @@ from infobase.i18n import text
 _LOST_CLASSES = ("08", "57P")
 
 
+class CallRepeated(Exception):
+    """The key of a change is in the table of calls already: the change was made."""
+
+
 def is_lost(problem: psycopg.Error, conn: psycopg.Connection[object] | None) -> bool:
     """Whether the connection itself is gone."""
     state = problem.sqlstate or ""

@@ -22,6 +22,9 @@ from infobase.schema.periods import period_start
 from infobase.storage import Row, Statement, Transaction
 
 _TABLE = SYSTEM_TABLES["sys_numbers"]
+PREFIX = "number_prefix"
+"""The setting that holds the base's prefix of codes and numbers."""
+_PREFIX_SQL = Statement(f"SELECT value FROM sys_settings WHERE key = '{PREFIX}'")
 
 
 def next_number(
@@ -29,43 +32,89 @@ def next_number(
     tx: Transaction,
     meta: Catalog | Document,
     date: dt.datetime,
-    prefix: str,
     on_rollback: Callable[[Callable[[], None]], None],
+    *,
+    prefix: str | None = None,
 ) -> Value:
-    """The next code of a catalog (any `date`) or number of a document dated `date`, formatted as the field's type wants."""
-    numbering = meta.code if isinstance(meta, Catalog) else meta.number
-    shown_prefix = prefix if numbering.prefix and numbering.kind == "String" else ""
-    period = period_start(date, numbering.periodicity) if isinstance(meta, Document) else EMPTY_DATE
+    """The next code of a catalog (any `date`) or number of a document dated `date`, formatted as the field's type wants.
+    `prefix`: None, or the base's prefix as the current transaction has set it."""
+    how = meta.code if isinstance(meta, Catalog) else meta.number
+    period = period_start(date, how.periodicity) if isinstance(meta, Document) else EMPTY_DATE
+    wanted = _has_prefix(how)
+    shown = (prefix if prefix is not None else str(kernel.cache.get(PREFIX, ""))) if wanted else ""
+    while True:
+        counter = _Counter(kernel, meta, how, shown, period)
+        given = counter.take(tx)
+        if not wanted or prefix is not None or given.prefix == shown:
+            break
+        # The prefix was changed since it was read last; the number taken under the old one goes back.
+        counter.give_back(tx, given)
+        kernel.cache[PREFIX] = shown = given.prefix
     if kernel.engine.traits.concurrent_writers:
-        with kernel.engine.transaction(write=True) as own:
-            given = _advance(kernel, own, meta, numbering, shown_prefix, period)
-        on_rollback(lambda: _give_back(kernel, meta.full_name, shown_prefix, period, given))
-    else:
-        given = _advance(kernel, tx, meta, numbering, shown_prefix, period)
-    return _formatted(meta, numbering, shown_prefix, given.number)
+        on_rollback(lambda: counter.give_back(tx, given))
+    return _formatted(meta, how, shown, given.number)
+
+
+def _has_prefix(how: Numbering) -> bool:
+    return how.prefix and how.kind == "String"
 
 
 @dataclass(frozen=True, slots=True)
 class _Given:
-    """A number taken from the counter, and what the counter said before (None: it did not exist)."""
+    """A number taken from the counter, what the counter said before (None: it did not exist), and the base's prefix at that moment."""
 
     number: int
     before: int | None
+    prefix: str
 
 
-def _give_back(kernel: Kernel, full_name: str, prefix: str, period: dt.datetime, given: _Given) -> None:
-    """After a rollback the number is free again, unless the counter has moved on: then it is a gap."""
-    d = kernel.dialect
-    writer = d.writer(_TABLE.column("period"))
-    key = [full_name, prefix, writer(period) if writer else period, given.number]
-    mark = d.placeholder
-    where = f"WHERE object = {mark} AND prefix = {mark} AND period = {mark} AND last = {mark}"
-    if given.before is None:
-        statement = Statement(f"DELETE FROM sys_numbers {where}", key)
-    else:
-        statement = Statement(f"UPDATE sys_numbers SET last = {mark} {where}", [given.before, *key])
-    with kernel.engine.transaction(write=True) as tx:
-        tx.run([statement])
+@dataclass(frozen=True, slots=True)
+class _Counter:
+    """The counter of one object, prefix and period. Where writers work at once every step is a transaction of its own, in one round trip."""
+
+    kernel: Kernel
+    meta: Catalog | Document
+    how: Numbering
+    prefix: str
+    period: dt.datetime
+
+    def take(self, tx: Transaction) -> _Given:
+        bump, current = _bump(self.kernel, self.meta.full_name, self.prefix, self.period)
+        highest, parse = _highest(self.kernel, self.meta, self.how, self.prefix, self.period)
+        setting = [_PREFIX_SQL] if _has_prefix(self.how) else []
+        *prefix, last, given, top = self._run(tx, [*setting, current, bump(1), highest])
+        number, taken = _number(given), parse(top)
+        if number <= taken:
+            last, given = self._run(tx, [current, bump(taken + 1)])
+            number = _number(given)
+        return _Given(number, _number(last) if last else None, str(prefix[0][0][0]) if prefix and prefix[0] else "")
+
+    def give_back(self, tx: Transaction, given: _Given) -> None:
+        """The number is free again, unless the counter has moved on: then it is a gap."""
+        mark = self.kernel.dialect.placeholder
+        key = [self.meta.full_name, self.prefix, _stored_period(self.kernel, self.period), given.number]
+        where = f"WHERE object = {mark} AND prefix = {mark} AND period = {mark} AND last = {mark}"
+        if given.before is None:
+            self._run(tx, [Statement(f"DELETE FROM sys_numbers {where}", key)])
+        else:
+            self._run(tx, [Statement(f"UPDATE sys_numbers SET last = {mark} {where}", [given.before, *key])])
+
+    def _run(self, tx: Transaction, statements: list[Statement]) -> list[list[Row]]:
+        if not self.kernel.engine.traits.concurrent_writers:
+            return tx.run(statements)
+        relax = self.kernel.dialect.relaxed_commit
+        head = [Statement(relax)] if relax else []
+        with self.kernel.engine.transaction(write=True) as own:
+            return own.run([*head, *statements], last=True)[len(head) :]
+
+
+def _number(rows: list[Row]) -> int:
+    return int(str(rows[0][0]))
+
+
+def _stored_period(kernel: Kernel, period: dt.datetime) -> object:
+    writer = kernel.dialect.writer(_TABLE.column("period"))
+    return writer(period) if writer else period
 
 
 def _formatted(meta: Catalog | Document, numbering: Numbering, prefix: str, number: int) -> Value:
@@ -84,28 +133,11 @@ def _demand_room(meta: Catalog | Document, fits: bool, number: int) -> None:
         raise OperationForbidden(object=meta.full_name, detail=text(ru=ru, en=en))
 
 
-def _advance(
-    kernel: Kernel, tx: Transaction, meta: Catalog | Document, numbering: Numbering, prefix: str, period: dt.datetime
-) -> _Given:
-    relax = kernel.dialect.relaxed_commit
-    head = [Statement(relax)] if relax and kernel.engine.traits.concurrent_writers else []
-    bump, current = _bump(kernel, meta.full_name, prefix, period)
-    highest, parse = _highest(kernel, meta, numbering, prefix, period)
-    *_, last, given, top = tx.run([*head, current, bump(1), highest])
-    before = int(str(last[0][0])) if last else None
-    number, taken = int(str(given[0][0])), parse(top)
-    if number <= taken:
-        number = int(str(tx.run([bump(taken + 1)])[0][0][0]))
-    return _Given(number, before)
-
-
 def _bump(
     kernel: Kernel, full_name: str, prefix: str, period: dt.datetime
 ) -> tuple[Callable[[int], Statement], Statement]:
     """A statement that takes max(last + 1, floor), and one that holds the counter and reads it."""
     d = kernel.dialect
-    writer = d.writer(_TABLE.column("period"))
-    stored_period = writer(period) if writer else period
     greater = "CASE WHEN sys_numbers.last + 1 > excluded.last THEN sys_numbers.last + 1 ELSE excluded.last END"
     sql = (
         f"INSERT INTO sys_numbers (object, prefix, period, last) VALUES {d.values(4)} "
@@ -114,7 +146,7 @@ def _bump(
     mark = d.placeholder
     where = f"object = {mark} AND prefix = {mark} AND period = {mark}"
     current = f"SELECT last FROM sys_numbers WHERE {where}{d.row_lock}"
-    key = [full_name, prefix, stored_period]
+    key = [full_name, prefix, _stored_period(kernel, period)]
     return lambda floor: Statement(sql, [*key, floor]), Statement(current, key)
 
 

@@ -132,10 +132,10 @@ class Operation:
             return
         date = self.values.get("Date", EMPTY_DATE)
         if isinstance(date, dt.datetime):
-            prefix = self.session.number_prefix() if how.prefix else ""
             self._title = ""
+            own = self.session.number_prefix() if numbering.PREFIX in self.session.changed_settings else None
             self.values[name] = numbering.next_number(
-                self.kernel, tx, self.meta, date, prefix, self.session.on_rollback
+                self.kernel, tx, self.meta, date, self.session.on_rollback, prefix=own
             )
 
     def _number_lines(self) -> None:

@@ -19,7 +19,7 @@ from itertools import islice
 from types import TracebackType
 from typing import Self, TypeVar, cast
 
-from infobase import bulk_objects, operations, query
+from infobase import bulk_objects, numbering, operations, query
 from infobase.deletion import DeletionReport, delete_marked
 from infobase.errors import (
     AccessDenied,
@@ -56,7 +56,7 @@ from infobase.rights import Access
 from infobase.served import door_of
 from infobase.session_block import SessionBlock
 from infobase.settings import Classifiers, Constants, Enumerations, Settings
-from infobase.storage import LOCK_TIMEOUT, LockKey, LogEntry, SessionInfo, Transaction
+from infobase.storage import LOCK_TIMEOUT, LockKey, LogEntry, Row, SessionInfo, Statement, Transaction
 from infobase.user_admin import Users
 
 Manager = TypeVar("Manager")
@@ -74,6 +74,8 @@ class Session:
         access.on_denied = self._log_denied
         self._tx: Transaction | None = None
         self._undo: list[Callable[[], None]] = []
+        self.changed_settings: set[str] = set()
+        """Settings of the base that the current transaction has changed, which others do not see yet."""
         self._resources = ExitStack()
         self._presentations: dict[Ref, str] = {}
         self._dereferenced: dict[Ref, Record] = {}
@@ -137,6 +139,7 @@ class Session:
         finally:
             self._tx = None
             self._undo.clear()
+            self.changed_settings.clear()
             self._presentations.clear()
             self._dereferenced.clear()
 
@@ -336,9 +339,10 @@ class Session:
             raise ObjectNotFound(object=refs[0])
         self.access.demand("Read", full_name)
         kind, store = object_type(self.kernel, full_name), store_of(self.kernel, full_name)
+        alone, restricted = self._tx is None, self.access.restriction("Read", full_name) is not None
         with self.reading() as tx:
-            found = store.parse(tx.run(store.load(refs)))
-            if self.access.restriction("Read", full_name) is not None:
+            found = store.parse(tx.run(store.load(refs), last=alone and not restricted))
+            if restricted:
                 for stored in found.values():
                     self.access.demand_row("Read", full_name, stored.values, self.dereference)
         missing = next((r for r in refs if r not in found), None)
@@ -380,15 +384,12 @@ class Session:
     def query(self, wanted: Query) -> list[dict[str, Value]]:
         """Rows of a query, under the user's rights. QueryInvalid, AccessDenied."""
         compiled = query.compile_query(self.kernel, wanted, self._read_restriction)
-        with self.reading() as tx:
-            rows = tx.run([compiled.statement])[0]
-        return compiled.decode_all(rows)
+        return compiled.decode_all(self._read(compiled.statement))
 
     def query_page(self, wanted: Query) -> tuple[list[dict[str, Value]], tuple[object, ...] | None]:
         """Rows of a query with a limit, and the key behind which the next page begins (`Query.after`); None when there is no next page."""
         compiled = query.compile_query(self.kernel, wanted, self._read_restriction)
-        with self.reading() as tx:
-            rows = tx.run([compiled.statement])[0]
+        rows = self._read(compiled.statement)
         key = compiled.page_key(rows[-1]) if rows and compiled.has_page_key else None
         return compiled.decode_all(rows), key
 
@@ -402,8 +403,7 @@ class Session:
             return None if full_name == own else self._read_restriction(full_name, demand=demand)
 
         compiled = query.compile_query(self.kernel, asked, restriction)
-        with self.reading() as tx:
-            return bool(compiled.decode(tx.run([compiled.statement])[0][0])["n"])
+        return bool(compiled.decode(self._read(compiled.statement)[0])["n"])
 
     def stream(self, wanted: Query) -> Iterator[dict[str, Value]]:
         """The same rows one by one, for answers that memory should not hold whole."""
@@ -412,6 +412,13 @@ class Session:
             rows = tx.stream(compiled.statement)
             while part := list(islice(rows, STREAMED_AT_ONCE)):
                 yield from compiled.decode_all(part)
+
+    def _read(self, statement: Statement) -> list[Row]:
+        """One statement's rows, in the current transaction or in a snapshot of its own."""
+        if self._tx is not None:
+            return self._tx.run([statement])[0]
+        with self.reading() as tx:
+            return tx.run([statement], last=True)[0]
 
     def _read_restriction(self, full_name: str, *, demand: bool = True) -> Condition | None:
         if demand:
@@ -473,7 +480,7 @@ class Session:
 
     def number_prefix(self) -> str:
         """The infobase's prefix of codes and numbers."""
-        return self.settings.get("number_prefix")
+        return self.settings.get(numbering.PREFIX)
 
     @property
     def period_lock(self) -> dt.datetime | None:

@@ -128,6 +128,7 @@ class Settings:
         )
         with self._session.transaction() as tx:
             tx.run([Statement(sql, [key, value])])
+            self._session.changed_settings.add(key)
             tx.log([self._session.log_entry("_$InfoBase$_.InfoBaseAdmParamsUpdate", comment=f"{key} = {value}")])
 
 

@@ -249,8 +249,9 @@ class Transaction(Protocol):
 
     writable: bool
 
-    def run(self, statements: Sequence[Statement]) -> list[list[Row]]:
-        """Execute in order, in one round trip; the rows each returned (empty for those that return none).
+    def run(self, statements: Sequence[Statement], *, last: bool = False) -> list[list[Row]]:
+        """Execute in order, in one round trip; the rows each returned (empty for those that return none). `last`: nothing follows in this
+        transaction, and the answers cannot undo it; where a round trip costs time, COMMIT travels along.
 
         Values come back in storage form. BEGIN travels with the first call. Driver errors come out as infobase errors: Deadlock, DiskFull,
         StorageFailure, EngineUnavailable, NotUnique (fields: field=<index name>, value, object), NumberOverflow, LockTimeout.

@@ -21,6 +21,7 @@ from engine_server.application.jobs_loop import runner_of
 from engine_server.application.logins import ServerSession
 from engine_server.application.settings import ServerSettings
 from engine_server.application.state import Worker
+from engine_server.failures import CallRepeated
 from engine_server.sessions import own_prefix
 from engine_server.wire import objects, values
 from engine_server.wire.protocol import BATCH
@@ -135,16 +136,16 @@ def _is_about_arguments(e: Exception) -> bool:
 def _once(context: Context, kind: CallKind, args: Args, key: uuid.UUID) -> object:
     session = context.session
     try:
-        with session.transaction():
-            once.claim(session, key)
+        with session.transaction(), once.claimed(session, key):
             result = kind.handler(context, args)
             if kind.again is None and result is not None:
                 once.keep(session, key, result)
         if context.base.standby is not None:
             note_position(context)
         return result
-    except once.Done as done:
-        return done.result if kind.again is None else kind.again(context, args)
+    except CallRepeated:
+        context.worker.metrics.duplicates.inc()
+        return once.result(session, key) if kind.again is None else kind.again(context, args)
 
 
 def note_position(context: Context) -> None:

@@ -17,6 +17,7 @@ from engine_server import labels
 from engine_server.application import calls, entry, once
 from engine_server.application.calls import Context
 from engine_server.application.state import Worker
+from engine_server.failures import CallRepeated
 from infobase.errors import InfobaseError
 from infobase.storage import LOCK_TIMEOUT
 
@@ -102,6 +103,6 @@ def outcome(worker: Worker, ref: str, token: str, key: uuid.UUID) -> bool:
         try:
             with context.session.transaction():
                 once.claim(context.session, key)
-        except once.Done:
+        except CallRepeated:
             return True
     return False

@@ -11,8 +11,9 @@ import json
 import random
 import time
 import uuid
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
 
 from engine_server.sessions import SCHEMA
 from engine_server.wire.values import decode, encode
@@ -27,24 +28,32 @@ MOST_REPEATS = 8
 _PASSING = (Deadlock, CommitOutcomeUnknown, EngineUnavailable)
 
 
-class Done(Exception):
-    """The key was there already; `result` is what was stored with it."""
-
-    def __init__(self, result: object) -> None:
-        self.result = result
-        super().__init__()
+@contextmanager
+def claimed(session: Session, key: uuid.UUID) -> Iterator[None]:
+    """The current transaction is the change with this key. The key travels with the first statement; a twin at work is waited for.
+    CallRepeated when the change was made before, whatever else is wrong with the repeat."""
+    tx: Any = session._tx
+    insert = f"INSERT INTO {SCHEMA}.calls (key, user_name, at) VALUES (%s, %s, now() AT TIME ZONE 'UTC')"
+    tx.lead(Statement(insert, [key, session.info.user]))
+    try:
+        yield
+    except Exception:
+        tx.settle()
+        raise
 
 
 def claim(session: Session, key: uuid.UUID) -> None:
-    """First statement of the change's transaction. Waits for a twin at work; Done when the change was made before."""
-    tx = session._tx
-    assert tx is not None
-    insert = f"INSERT INTO {SCHEMA}.calls (key, user_name, at) VALUES (%s, %s, now() AT TIME ZONE 'UTC') ON CONFLICT DO NOTHING RETURNING 1"
-    if tx.run([Statement(insert, [key, session.info.user])])[0]:
-        return
-    found = tx.run([Statement(f"SELECT result, user_name FROM {SCHEMA}.calls WHERE key = %s", [key])])[0]
-    mine = found and found[0][1] == session.info.user
-    raise Done(decode(json.loads(str(found[0][0]))) if mine else None)
+    """The same at once, for a transaction that goes on. CallRepeated."""
+    with claimed(session, key):
+        session._tx.run([])  # type: ignore[union-attr]
+
+
+def result(session: Session, key: uuid.UUID) -> object:
+    """What was stored with the key by this user."""
+    wanted = Statement(f"SELECT result FROM {SCHEMA}.calls WHERE key = %s AND user_name = %s", [key, session.info.user])
+    with session.reading() as tx:
+        found = tx.run([wanted], last=True)[0]
+    return decode(json.loads(str(found[0][0]))) if found else None
 
 
 def keep(session: Session, key: uuid.UUID, result: object) -> None:

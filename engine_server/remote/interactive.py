@@ -32,7 +32,7 @@ class RemoteTransaction:
 
     # --- the contract of a transaction ---
 
-    def run(self, statements: Sequence[Statement]) -> list[list[Row]]:
+    def run(self, statements: Sequence[Statement], *, last: bool = False) -> list[list[Row]]:
         raise NotOverTheWire(what="SQL")
 
     def stream(self, statement: Statement) -> Iterator[Row]:

@@ -88,6 +88,39 @@ def test_numbers_restart_each_year_and_carry_the_prefix(session: Session) -> Non
     assert numbers == ["ИБ-000001", "ИБ-000002", "ИБ-000001"]
 
 
+def test_a_prefix_changed_by_another_is_seen_at_once(place: Place) -> None:
+    place.create()
+    place.open_to_many()
+    with place.session() as ours, place.session() as theirs:
+        partner = ours.catalogs.Partners.new(Description="p")
+        partner.write()
+
+        def number() -> object:
+            order = ours.documents.Order.new(Date=dt.datetime(2026, 3, 1), Partner=partner)
+            order.write()
+            return order.Number
+
+        assert number() == "000000001"
+        theirs.settings.set("number_prefix", "ИБ-")
+        assert [number(), number()] == ["ИБ-000001", "ИБ-000002"]
+        theirs.settings.set("number_prefix", "")
+        assert number() == "000000002", "the number tried under the old prefix went back"
+
+
+def test_a_prefix_set_in_the_transaction_holds_in_it(session: Session) -> None:
+    partner = session.catalogs.Partners.new(Description="p")
+    partner.write()
+    with pytest.raises(KeyError), session.transaction():
+        session.settings.set("number_prefix", "ИБ-")
+        order = session.documents.Order.new(Date=dt.datetime(2026, 3, 1), Partner=partner)
+        order.write()
+        assert order.Number == "ИБ-000001"
+        raise KeyError
+    order = session.documents.Order.new(Date=dt.datetime(2026, 3, 1), Partner=partner)
+    order.write()
+    assert order.Number == "000000001"
+
+
 def test_numeric_numbers(session: Session) -> None:
     memos = [session.documents.Memo.new(About=str(n)) for n in range(2)]
     for m in memos:

@@ -35,7 +35,7 @@ class Bare:
     traits: Traits
     ran: list[str] = field(default_factory=list, repr=False)
 
-    def run(self, statements: Sequence[Statement]) -> list[list[Row]]:
+    def run(self, statements: Sequence[Statement], *, last: bool = False) -> list[list[Row]]:
         results = []
         for s in statements:
             self.ran.append(s.sql)

@@ -10,6 +10,7 @@ import pytest
 
 from engine_server.application import logins
 from engine_server.remote.session import RemoteSession
+from engine_server.wire import values
 from infobase.connection import connect
 from infobase.errors import (
     AccessDenied,
@@ -300,6 +301,45 @@ def test_a_change_repeated_after_a_lost_answer_happens_once(peopled: RemotePlace
         assert len(answers) == 6 and len(set(map(str, answers))) == 1
         assert len(list(session.catalogs.Goods.select({"Description": "Вместе"}))) == 1
         assert len(list(session.catalogs.Goods.select({"Description": "Один раз"}))) == 1
+
+
+def test_a_repeat_of_what_has_happened_is_never_refused(peopled: RemotePlace) -> None:
+    """The object has moved on, or somebody edits it: the change was made all the same, and its repeat says so."""
+    from engine_server.wire.objects import change_to_json
+
+    with peopled.session("Chief") as session, peopled.session("Chief") as other:
+        assert isinstance(session, RemoteSession) and isinstance(other, RemoteSession)
+        path, post = session.door.transport.path("call"), session.door.transport.post
+        item = session.catalogs.Goods.new(Description="Первый")
+        item.write()
+        item.Description = "Второй"
+        asked = {"call": "write", "args": {"object": change_to_json(item)}, "key": str(uuid.uuid4())}
+
+        def version() -> object:
+            return values.decode(post(path, asked, repeat=False)["result"]["values"]["DataVersion"])
+
+        assert [version(), version()] == [2, 2], "the version it saw is gone"
+        theirs = other.catalogs.Goods.get(item.ref)
+        other.lock_object(theirs)
+        assert version() == 2, "somebody else edits it"
+        with pytest.raises(ObjectLocked):
+            post(path, {**asked, "key": str(uuid.uuid4())}, repeat=False)
+        other.unlock_object(theirs)
+        with pytest.raises(VersionConflict):
+            post(path, {**asked, "key": str(uuid.uuid4())}, repeat=False)
+
+
+def test_a_key_of_another_user_opens_nothing(peopled: RemotePlace) -> None:
+    key = str(uuid.uuid4())
+    asked = {"call": "bulk_write", "key": key}
+    asked["args"] = {"type": "Catalog.Goods", "objects": [{"values": {"Description": "Партия"}, "sections": {}}]}  # type: ignore[assignment]
+    with peopled.session("Chief") as chief, peopled.session("Clerk", "clerk-password") as clerk:
+        assert isinstance(chief, RemoteSession) and isinstance(clerk, RemoteSession)
+        path = chief.door.transport.path("call")
+        assert chief.door.transport.post(path, asked, repeat=False)["result"] == 1
+        assert chief.door.transport.post(path, asked, repeat=False)["result"] == 1
+        assert clerk.door.transport.post(path, asked, repeat=False)["result"] is None
+        assert len(chief.find_refs("Catalog.Goods", {"Description": "Партия"})) == 1
 
 
 def test_sql_does_not_travel(peopled: RemotePlace) -> None:
