@@ -73,7 +73,7 @@ def _write(session: Session, tx: Transaction, ref: Ref, role: str, date: dt.date
     _name(kind.meta, values, ref)
     key = "Number" if isinstance(kind.meta, Document) else "Code"
     if key in values:
-        values[key] = numbering.next_number(kernel, tx, kind.meta, when, session.number_prefix(), session.on_rollback)
+        values[key] = numbering.next_number(kernel, tx, kind.meta, when, session.on_rollback)
     tx.run(store_of(kernel, ref.type).insert(values, {}))
 
 
