@@ -13,6 +13,7 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 from io import TextIOWrapper
 from pathlib import Path
 
@@ -40,7 +41,10 @@ def run(root: click.Command, arguments: Sequence[str] | None = None) -> int:
     except BaseException as e:
         if isinstance(e, SystemExit | GeneratorExit):
             raise
-        return _report(e)
+        code = _report(e)
+        if isinstance(e, OSError) and e.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
+            _silence()
+        return code
     return code if isinstance(code, int) else 0
 
 
@@ -67,8 +71,8 @@ def _choose_language(arguments: Sequence[str]) -> None:
 
 
 def _report(e: BaseException) -> int:
+    error = _as_infobase_error(e)
     try:
-        error = _as_infobase_error(e)
         if isinstance(e, click.exceptions.NoArgsIsHelpError):
             remark(e.ctx.get_help() if e.ctx else error)
         else:
@@ -76,6 +80,9 @@ def _report(e: BaseException) -> int:
         return error.exit_code
     except BrokenPipeError:
         return _output_closed()
+    except OSError:  # the disk under standard error fails too: nothing more can be said
+        _silence()
+        return error.exit_code
 
 
 def _headed(message: str) -> str:
@@ -130,13 +137,17 @@ def _keep_traceback(e: BaseException) -> str:
 
 
 def _output_closed() -> int:
+    _silence()
+    return OUTPUT_CLOSED
+
+
+def _silence() -> None:
     """Give the interpreter a harmless stream, or it would complain while it shuts down."""
     descriptor = os.open(os.devnull, os.O_WRONLY)
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):
+        with suppress(OSError, AttributeError):
             os.dup2(descriptor, stream.fileno())
     os.close(descriptor)
-    return OUTPUT_CLOSED
 
 
 # --- click's own messages ---

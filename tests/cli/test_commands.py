@@ -206,3 +206,16 @@ def test_a_command_imports_only_its_own_part() -> None:
     script = "import sys, cli; cli.root.commands['list']; print([m for m in sys.modules if m in ('classifiers', 'crm', 'uvicorn')])"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize(
+    ("line", "error"),
+    [("info /nothing-here 2>/dev/full", errors.InfobaseNotFound), ("classifier kinds >/dev/full", errors.DiskFull)],
+)
+def test_a_full_disk_under_the_output_is_no_crash(line: str, error: type[errors.InfobaseError]) -> None:
+    """Nothing can be said to a full disk: the exit code still tells."""
+    program = ["sh", "-c", f"{sys.executable} -m cli {line}"]
+    done = subprocess.run(program, capture_output=True, text=True, cwd=Path(__file__).parents[2], check=False)
+    assert done.returncode == error.exit_code, done.stderr
+    assert "Traceback" not in done.stderr and "Exception ignored" not in done.stderr

@@ -6,6 +6,9 @@ import signal
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import click
@@ -13,10 +16,11 @@ import click
 from engine_server.embedded import EmbeddedCluster
 from tests import postgres
 from tests.bases import file_place, server_place
-from tests.reliability import disk, interrupted, powercut
+from tests.reliability import disk, interrupted, powercut, powered, record
 from tests.reliability.fuzz import READERS, fuzz
+from tests.reliability.ground import Ground, lay
 from tests.reliability.interrupted import Outcomes
-from tests.reliability.operations import Ground, lay
+from tests.reliability.operations import NEW, OLD, Operation
 from tests.reliability.soak import Soak, soak
 
 
@@ -25,85 +29,126 @@ def main() -> None:
     """Break the product on purpose and count what is lost."""
 
 
-def _finish(found: list[Outcomes]) -> None:
-    broken = sum(not o.sound for o in found)
-    click.echo(f"{sum(sum(o.states.values()) for o in found)} interruptions in all, {broken} operations broken")
-    sys.exit(1 if broken else 0)
-
-
 @main.command("powercut")
 @click.option("--mode", type=click.Choice(["file", "server"]), default="file")
 @click.option("--journal", type=click.Choice(["wal", "truncate"]), default="wal", help="Of file mode.")
+@click.option("--setting", multiple=True, help="NAME=VALUE of PostgreSQL, for server mode.")
 @click.option("--rounds", default=200, show_default=True)
 @click.option("--seed", default=1)
-def powercut_command(mode: str, journal: str, rounds: int, seed: int) -> None:
+def powercut_command(mode: str, journal: str, setting: tuple[str, ...], rounds: int, seed: int) -> None:
     """Cut the power of a loop-mounted disk while several processes post (root)."""
     _demand(disk.why_not())
     if mode == "file":
         tally = powercut.cut_file(rounds, journal, click.echo, seed)
     else:
-        tally = powercut.cut_server(rounds, click.echo, seed)
-    click.echo(f"powercut {mode} {journal if mode == 'file' else ''}: {tally}")
+        tally = powercut.cut_server(rounds, click.echo, seed, dict(s.split("=", 1) for s in setting))
+    click.echo(f"powercut {mode} {journal if mode == 'file' else ' '.join(setting)}: {tally}")
     sys.exit(0 if tally.sound and tally.acknowledged else 1)
 
 
-@main.command("cuts")
-@click.argument("names", nargs=-1)
-@click.option("--rounds", default=50, show_default=True)
-@click.option("--seed", default=1)
-def cuts_command(names: tuple[str, ...], rounds: int, seed: int) -> None:
-    """Cut the power at random moments of every long operation (root, file mode)."""
-    _demand(disk.why_not())
+def _interrupting(function: Callable[..., None]) -> Callable[..., None]:
+    """Options of the commands that interrupt operations."""
+    for option in (
+        click.option("--save", is_flag=True, help="Keep the counts in docs/reliability.json."),
+        click.option("--seed", default=1),
+        click.option("--mode", type=click.Choice(["file", "server"]), default="file"),
+        click.argument("names", nargs=-1),
+    ):
+        function = option(function)
+    return function
+
+
+def _interrupt(
+    ground: Ground, names: tuple[str, ...], table: str, save: bool, work: Callable[[Operation], Outcomes]
+) -> None:
+    """Each operation in turn; exits."""
+    lay(ground)
     found = []
-    for operation in interrupted.operations_of(names, files=True):
-        found.append(interrupted.cuts(operation, rounds, seed))
-        click.echo(str(found[-1]))
-    _finish(found)
+    for operation in interrupted.operations_of(names, files=interrupted.mode_of(ground) == "file"):
+        one = work(operation)
+        found.append(one)
+        click.echo(str(one))
+        if save:
+            calls: dict[str, int | str] = {"calls": one.calls} if one.calls else {}
+            counts = {"interruptions": one.rounds, "old": one.states[OLD], "new": one.states[NEW]}
+            record.save(table, f"{one.operation}, {one.mode}", {**calls, **counts, "broken": len(one.broken)})
+    broken = sum(not o.sound for o in found)
+    click.echo(f"{sum(o.rounds for o in found)} interruptions in all, {broken} operations broken")
+    if broken:
+        raise SystemExit(1)
+
+
+@contextmanager
+def _ground(mode: str, settings: dict[str, str] | None = None) -> Iterator[Ground]:
+    with tempfile.TemporaryDirectory(prefix="infobase-broken-") as folder, postgres.scratch_cluster(settings) as url:
+        work = Path(folder)
+        yield interrupted.file_ground(work, url) if mode == "file" else interrupted.server_ground(work, url)
 
 
 @main.command("kills")
-@click.argument("names", nargs=-1)
-@click.option("--mode", type=click.Choice(["file", "server"]), default="file")
+@_interrupting
 @click.option("--rounds", default=50, show_default=True)
-@click.option("--seed", default=1)
-def kills_command(names: tuple[str, ...], mode: str, rounds: int, seed: int) -> None:
+def kills_command(names: tuple[str, ...], mode: str, seed: int, save: bool, rounds: int) -> None:
     """SIGKILL at random moments of every long operation."""
-    found = []
-    with tempfile.TemporaryDirectory(prefix="infobase-kills-") as folder:
-        if mode == "file":
-            found = _kills(interrupted.file_ground(Path(folder)), names, rounds, seed)
-        else:
-            with postgres.scratch_cluster() as url:
-                found = _kills(Ground(Path(folder), server_place(url), server_place(url)), names, rounds, seed)
-    _finish(found)
+    with _ground(mode) as ground:
+        _interrupt(ground, names, "kills", save, lambda o: interrupted.kills(ground, o, rounds, seed))
 
 
-def _kills(ground: Ground, names: tuple[str, ...], rounds: int, seed: int) -> list[Outcomes]:
-    lay(ground)
-    found = []
-    for operation in interrupted.operations_of(names, files=ground.source.connection.startswith("File")):
-        found.append(interrupted.kills(ground, operation, rounds, seed))
-        click.echo(str(found[-1]))
-    return found
+@main.command("cuts")
+@_interrupting
+@click.option("--rounds", default=50, show_default=True)
+def cuts_command(names: tuple[str, ...], mode: str, seed: int, save: bool, rounds: int) -> None:
+    """Cut the power at random moments of every long operation (root)."""
+    _demand(disk.why_not())
+    with powered.file_mode() if mode == "file" else powered.server_mode() as (ground, cut, back):
+        _interrupt(ground, names, "cuts", save, lambda o: interrupted.cuts(ground, o, rounds, seed, cut, back))
 
 
 @main.command("faults")
-@click.argument("names", nargs=-1)
+@_interrupting
 @click.option("--kind", type=click.Choice(list(interrupted.FAULTS)), multiple=True)
-@click.option("--most", default=400, show_default=True, help="Calls tried at most.")
-@click.option("--step", default=1, show_default=True, help="Every how many calls.")
-def faults_command(names: tuple[str, ...], kind: tuple[str, ...], most: int, step: int) -> None:
-    """Make the n-th fsync or write of every long operation fail, for every n (strace, file mode)."""
+@click.option("--most", default=60, show_default=True, help="The first so many calls fail each in its turn.")
+@click.option("--step", default=0, help="After them every so many (0: about 40 more up to the last).")
+def faults_command(
+    names: tuple[str, ...], mode: str, seed: int, save: bool, kind: tuple[str, ...], most: int, step: int
+) -> None:
+    """Make the n-th sync, write, rename ... of every long operation fail, for every n (strace)."""
     _demand(interrupted.strace_missing())
-    found = []
-    with tempfile.TemporaryDirectory(prefix="infobase-faults-") as folder:
-        ground = interrupted.file_ground(Path(folder))
-        lay(ground)
-        for operation in interrupted.operations_of(names, files=True):
-            for one in kind or interrupted.FAULTS:
-                found.append(interrupted.faults(ground, operation, one, most, step))
-                click.echo(str(found[-1]))
-    _finish(found)
+    kinds, broken = kind or tuple(interrupted.FAULTS), 0
+    for one in kinds:
+        try:
+            with _ground(mode) as ground:
+                work = partial(interrupted.faults, ground, kind=one, most=most, step=step)
+                _interrupt(ground, names, f"faults --kind '{one}'", save, work)
+        except SystemExit:
+            broken += 1
+    sys.exit(1 if broken else 0)
+
+
+@main.command("limits")
+@_interrupting
+@click.option("--steps", default=20, show_default=True)
+def limits_command(names: tuple[str, ...], mode: str, seed: int, save: bool, steps: int) -> None:
+    """No file may outgrow a limit (ulimit -f), at so many sizes."""
+    with _ground(mode) as ground:
+        _interrupt(ground, names, "limits", save, lambda o: interrupted.file_limits(ground, o, steps))
+
+
+@main.command("fulldisk")
+@_interrupting
+@click.option("--steps", default=20, show_default=True)
+def full_disk_command(names: tuple[str, ...], mode: str, seed: int, save: bool, steps: int) -> None:
+    """A small tmpfs with ever more room left (root); in server mode PostgreSQL stands on it too."""
+    _demand(disk.why_not())
+    with powered.small_disk(mode) as ground:
+        _interrupt(ground, names, "fulldisk", save, lambda o: interrupted.full_disk(ground, o, steps))
+
+
+@main.command("page")
+def page_command() -> None:
+    """Write the tables of docs/reliability.md from docs/reliability.json."""
+    made = record.page(record.PAGE.read_text("utf-8"), record.load())
+    record.PAGE.write_text(made, "utf-8")
 
 
 @main.command("soak")

@@ -3,72 +3,92 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
-import signal
 import subprocess
+import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
-from tests.bases import file_place
-from tests.reliability.disk import LoopDisk
-from tests.reliability.operations import (
-    FILE_OPERATIONS,
-    NEW,
-    OLD,
-    OPERATIONS,
-    ROOT,
-    Broken,
-    Ground,
-    Operation,
-    command,
-    environment,
-    lay,
-    run,
-)
+import psycopg
+
+from engine_server.place import from_url
+from infobase.errors import InternalError
+from tests.bases import file_place, server_place
+from tests.reliability.child import Child
+from tests.reliability.ground import Ground, lay
+from tests.reliability.operations import FILE_OPERATIONS, NEW, OLD, OPERATIONS, Broken, Operation, settled
 
 Report = Callable[[str], None]
 
 FAULTS = {
-    "EIO at fsync": "inject=fsync,fdatasync:error=EIO:when={n}",
-    "ENOSPC at write": "inject=write,pwrite64:error=ENOSPC:when={n}+",
+    "EIO at fsync": ("fsync,fdatasync,sync_file_range", "error=EIO", ""),
+    "ENOSPC at write": ("write,pwrite64,writev,pwritev,pwritev2", "error=ENOSPC", "+"),
+    "EIO at write": ("write,pwrite64,writev,pwritev,pwritev2", "error=EIO", ""),
+    "EIO at rename": ("rename,renameat,renameat2", "error=EIO", ""),
+    "ENOSPC at ftruncate": ("ftruncate,fallocate,truncate", "error=ENOSPC", ""),
+    "ENOSPC at mkdir": ("mkdir,mkdirat", "error=ENOSPC", ""),
 }
-"""What strace makes fail, at the n-th call."""
+"""System calls, how they fail, and "+" when all after the n-th fail too."""
 
 
 @dataclass
 class Outcomes:
-    """How many interruptions of one operation left what."""
+    """How many interruptions of one operation left what. `calls`: how many calls of the kind the whole operation makes."""
 
     operation: str
     kind: str
+    mode: str = "file"
+    calls: int = 0
     states: Counter[str] = field(default_factory=Counter)
     broken: list[str] = field(default_factory=list)
-    tracebacks: int = 0
+
+    @property
+    def rounds(self) -> int:
+        return sum(self.states.values())
 
     @property
     def sound(self) -> bool:
-        return not self.broken and not self.tracebacks
+        return not self.broken
 
     def __str__(self) -> str:
-        told = f"{self.operation} ({self.kind}): {sum(self.states.values())} interruptions, "
+        told = f"{self.operation} ({self.mode}, {self.kind}): {self.rounds} interruptions, "
         told += f"old {self.states[OLD]}, new {self.states[NEW]}, broken {len(self.broken)}"
-        return told + "".join(f"\n    {b}" for b in self.broken[:3])
+        return told + "".join(f"\n    {b[:600]}" for b in self.broken[:3])
 
-    def note(self, operation: Operation, ground: Ground) -> None:
+    def note(self, operation: Operation, ground: Ground, code: int, said: str = "") -> None:
+        """`code`: how the process ended; who said it was done must have done it."""
         try:
-            self.states[operation.state(ground)] += 1
-        except Broken as e:
-            self.states["broken"] += 1
-            self.broken.append(str(e))
+            state = operation.state(ground)
+            if code == 0 and state == OLD:
+                raise Broken("said it was done, and was not")
+            if code == InternalError.exit_code or "Traceback (most recent" in said:
+                raise Broken(f"an error without a name: {said}")
+        except (Broken, Exception) as e:
+            state = "broken"
+            self.broken.append(f"{type(e).__name__}: {e}")
+        self.states[state] += 1
 
 
-def file_ground(work: Path) -> Ground:
+def file_ground(work: Path, other: str = "") -> Ground:
+    """`other`: URL of a PostgreSQL for moves between the modes; without it they go from file to file."""
     work.mkdir(parents=True, exist_ok=True)
-    return Ground(work, file_place(work / "source"), file_place(work / "target"))
+    elsewhere = server_place(other) if other else file_place(work / "other")
+    return Ground(work, file_place(work / "source"), file_place(work / "target"), elsewhere)
+
+
+def server_ground(work: Path, url: str) -> Ground:
+    work.mkdir(parents=True, exist_ok=True)
+    return Ground(work, server_place(url), server_place(url), file_place(work / "other"))
+
+
+def mode_of(ground: Ground) -> str:
+    return "file" if ground.source.connection.startswith("File") else "server"
 
 
 def operations_of(names: Iterable[str], *, files: bool) -> list[Operation]:
@@ -81,93 +101,184 @@ def operations_of(names: Iterable[str], *, files: bool) -> list[Operation]:
 
 
 def kills(ground: Ground, operation: Operation, rounds: int, seed: int = 1) -> Outcomes:
-    """SIGKILL at random moments of the operation's whole time."""
-    outcomes, random = Outcomes(operation.name, "SIGKILL"), Random(seed)
-    operation.prepare(ground)
-    whole = _whole_time(operation, ground)
+    """SIGKILL at random moments of the operation's whole time; afterwards it must go through, and leave nothing of the dead behind."""
+    outcomes, random = Outcomes(operation.name, "SIGKILL", mode_of(ground)), Random(seed)
+    whole = whole_time(operation, ground)
+    before = set(leftovers(ground))
     for _ in range(rounds):
         operation.prepare(ground)
-        process = _start(operation, ground)
-        time.sleep(random.uniform(0.1, 1.0) * whole)
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
-        outcomes.note(operation, ground)
+        process = ground.start(operation.arguments(ground))
+        moment = process.go() + random.uniform(0.0, 1.25) * whole
+        process.process.join(max(0.0, moment - time.monotonic()))
+        _ended(outcomes, operation, ground, process, process.kill())
+    operation.prepare(ground)
+    whole_time(operation, ground)
+    left = sorted(set(leftovers(ground)) - before)
+    if left:
+        outcomes.broken.append(f"left behind: {left}")
     return outcomes
 
 
-def _start(operation: Operation, ground: Ground) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        command(operation, ground),
-        env=environment(ground),
-        cwd=ROOT,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+def _ended(outcomes: Outcomes, operation: Operation, ground: Ground, process: Child, code: int) -> None:
+    outcomes.note(operation, ground, code, process.said())
+    process.output.unlink()
 
 
-def _whole_time(operation: Operation, ground: Ground) -> float:
-    started = time.monotonic()
-    done = run(operation, ground)
-    assert done.returncode == 0, f"{operation.name}: {done.stderr}"
-    return time.monotonic() - started
+def whole_time(operation: Operation, ground: Ground) -> float:
+    """Seconds the operation takes in peace; it must reach the new state."""
+    operation.prepare(ground)
+    process = ground.start(operation.arguments(ground))
+    started = process.go()
+    code = process.wait()
+    assert code in operation.good, f"{operation.name}: {process.said()}"
+    process.output.unlink()
+    took = time.monotonic() - started
+    assert operation.state(ground) == NEW, operation.name
+    return took
+
+
+def leftovers(ground: Ground) -> list[str]:
+    """Scratch files and databases that nobody needs any more."""
+    found = [str(p.relative_to(ground.work)) for p in ground.work.rglob(".*.new*") if "kept" not in p.parts]
+    found += [str(p.relative_to(ground.work)) for p in ground.scratch.iterdir() if not p.name.startswith("pymp-")]
+    if mode_of(ground) == "server":
+        with psycopg.connect(from_url(ground.target.connection).at("postgres").conninfo()) as conn:
+            rows = conn.execute("SELECT datname FROM pg_database WHERE datname ~ '__(stage|old)_'").fetchall()
+        found += [str(name) for (name,) in rows]
+    return found
 
 
 # --- power ---
 
 
-def cuts(operation: Operation, rounds: int, seed: int = 1) -> Outcomes:
-    """The power of the disk cut at random moments of the operation (file mode; root)."""
-    outcomes, random = Outcomes(operation.name, "power cut"), Random(seed)
-    disk = LoopDisk()
-    try:
-        ground = file_ground(disk.folder / "work")
-        lay(ground)
-        operation.prepare(ground)
-        whole = _whole_time(operation, ground)
-        for _ in range(rounds):
-            operation.prepare(ground)
-            os.sync()
-            process = _start(operation, ground)
-            time.sleep(random.uniform(0.2, 1.1) * whole)
-            disk.cut()
-            process.kill()
-            process.communicate()
-            disk.take_away()
-            disk.power_on()
-            outcomes.note(operation, ground)
-    finally:
-        disk.discard()
+def cuts(
+    ground: Ground,
+    operation: Operation,
+    rounds: int,
+    seed: int,
+    cut: Callable[[], None],
+    back: Callable[[], None],
+) -> Outcomes:
+    """The power of the disk under the ground cut at random moments of the operation. `cut`, `back`: power off, power on."""
+    outcomes, random = Outcomes(operation.name, "power cut", mode_of(ground)), Random(seed)
+    whole = whole_time(operation, ground)
+    for _ in range(rounds):
+        settled(operation, ground)
+        process = ground.start(operation.arguments(ground))
+        moment = process.go() + random.uniform(0.0, 1.1) * whole
+        process.process.join(max(0.0, moment - time.monotonic()))
+        done = not process.process.is_alive()
+        cut()
+        code = process.kill()
+        back()
+        _ended(outcomes, operation, ground, process, code if done else -9)
     return outcomes
 
 
 # --- failing calls ---
 
 
-def faults(ground: Ground, operation: Operation, kind: str, most: int = 400, step: int = 1) -> Outcomes:
-    """Every `step`-th call of a kind fails in its turn, until the operation comes through unhurt."""
-    outcomes = Outcomes(operation.name, kind)
-    for n in range(1, most + 1, step):
+def faults(ground: Ground, operation: Operation, kind: str, most: int = 100, step: int = 0) -> Outcomes:
+    """Every call of a kind fails in its turn: each of the first `most`, then every `step`-th (0: about 40 more), to the last."""
+    outcomes = Outcomes(operation.name, kind, mode_of(ground))
+    outcomes.calls = _count_calls(ground, operation, kind)
+    for n in _turns(outcomes.calls, most, step):
         operation.prepare(ground)
-        traced = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=fsync,fdatasync,write,pwrite64"]
-        done = subprocess.run(
-            [*traced, "-e", FAULTS[kind].format(n=n), *command(operation, ground)],
-            env=environment(ground),
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=300,
-            check=False,
-        )
-        outcomes.note(operation, ground)
-        if "Traceback (most recent call last)" in done.stderr:
-            outcomes.tracebacks += 1
-            outcomes.broken.append(f"a traceback at call {n}: {done.stderr.strip().splitlines()[-1]}")
-        if done.returncode == 0 and kind.startswith("EIO"):
-            break
+        process = ground.start(operation.arguments(ground))
+        calls, error, tail = FAULTS[kind]
+        with _traced(process.pid, calls, f"inject={calls}:{error}:when={n}{tail}"):
+            process.go()
+            code = process.wait()
+        _ended(outcomes, operation, ground, process, code)
     return outcomes
+
+
+def _turns(calls: int, most: int, step: int) -> list[int]:
+    first = list(range(1, min(calls, most) + 1))
+    return first + list(range(most + 1, calls + 1, step or max(1, (calls - most) // 40)))
+
+
+def _count_calls(ground: Ground, operation: Operation, kind: str) -> int:
+    """Of the thread that makes the most, for strace counts each thread's calls apart."""
+    operation.prepare(ground)
+    process = ground.start(operation.arguments(ground))
+    with tempfile.NamedTemporaryFile("r", prefix="infobase-strace-") as log:
+        with _traced(process.pid, FAULTS[kind][0], output=log.name):
+            process.go()
+            assert process.wait() in operation.good, process.said()
+        process.output.unlink()
+        threads = Counter(line.split(None, 1)[0] for line in log if re.match(r"\d+ +\w+\(", line))
+    return max(threads.values(), default=0)
+
+
+@contextmanager
+def _traced(pid: int, calls: str, inject: str = "", output: str = os.devnull) -> Iterator[None]:
+    """strace holds on to the process, and to the threads it will make."""
+    command = [
+        "strace",
+        "-f",
+        "-o",
+        output,
+        "-e",
+        f"trace={calls}",
+        *(["-e", inject] if inject else []),
+        "-p",
+        str(pid),
+    ]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as tracer:
+        assert tracer.stderr is not None
+        said = tracer.stderr.readline()
+        assert "attached" in said, said
+        yield
+        tracer.communicate(timeout=60)
 
 
 def strace_missing() -> str:
     return "" if shutil.which("strace") else "strace is not installed"
+
+
+# --- limits ---
+
+
+def file_limits(ground: Ground, operation: Operation, steps: int = 20) -> Outcomes:
+    """No file may outgrow a limit (`ulimit -f`), which grows from nothing to what the operation needs."""
+    outcomes = Outcomes(operation.name, "ulimit -f", mode_of(ground))
+    largest = 400_000
+    for n in range(steps):
+        operation.prepare(ground)
+        process = ground.start(operation.arguments(ground), file_bytes=largest * n // steps)
+        process.go()
+        _ended(outcomes, operation, ground, process, process.wait())
+    return outcomes
+
+
+def full_disk(ground: Ground, operation: Operation, steps: int = 20) -> Outcomes:
+    """The disk of the ground has ever more room left, from none to 2 MB."""
+    outcomes = Outcomes(operation.name, "full disk", mode_of(ground))
+    whole_time(operation, ground)
+    filler = ground.work / "filler"
+    for n in range(steps):
+        operation.prepare(ground)
+        room = shutil.disk_usage(ground.work).free - (2 << 20) * n // steps
+        with filler.open("wb") as file:
+            os.posix_fallocate(file.fileno(), 0, room)
+        process = ground.start(operation.arguments(ground))
+        process.go()
+        code = process.wait()
+        filler.unlink()
+        _ended(outcomes, operation, ground, process, code)
+    return outcomes
+
+
+__all__ = [
+    "FAULTS",
+    "Outcomes",
+    "cuts",
+    "faults",
+    "file_ground",
+    "file_limits",
+    "full_disk",
+    "kills",
+    "lay",
+    "server_ground",
+]

@@ -6,7 +6,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,26 +66,37 @@ def cut_file(rounds: int, journal: str, report: Report, seed: int = 1) -> Tally:
         del os.environ["INFOBASE_JOURNAL"]
 
 
-def cut_server(rounds: int, report: Report, seed: int = 1) -> Tally:
-    """Server mode: the whole data folder of PostgreSQL stands on the disk."""
+def cut_server(rounds: int, report: Report, seed: int = 1, settings: Mapping[str, str] | None = None) -> Tally:
+    """Server mode: the whole data folder of PostgreSQL stands on the disk. `settings`: of postgresql.conf."""
     disk = LoopDisk(1200)
+    try:
+        with cluster_on(disk.folder, settings) as (cluster, url):
+            places = lambda n: Place(url.replace("/postgres?", f"/powercut{n}?"))  # noqa: E731
+            try:
+                return _rounds(disk, rounds, report, Random(seed), places, lambda: _server(cluster, disk))
+            finally:
+                kill_inside(disk.folder)
+    finally:
+        disk.discard()
+
+
+@contextmanager
+def cluster_on(folder: Path, settings: Mapping[str, str] | None = None) -> Iterator[tuple[EmbeddedCluster, str]]:
+    """A running cluster whose data lies in `folder`/data while its locks and log lie elsewhere, and its URL."""
     holder = Path(tempfile.mkdtemp(prefix="infobase-powercut-pg-"))
     holder.chmod(0o755)
-    cluster = EmbeddedCluster(holder, settings={"shared_buffers": "64MB", "max_connections": "40"})
+    wanted = {"shared_buffers": "64MB", "max_connections": "40", **(settings or {})}
+    cluster = EmbeddedCluster(holder, settings=wanted)
     try:
         cluster.start()
         cluster._halt()
         (holder / "data").rename(holder / "moved")
-        shutil.copytree(holder / "moved", disk.folder / "data", copy_function=_copy_owned)
-        _own_folders(holder / "moved", disk.folder / "data")
+        shutil.copytree(holder / "moved", folder / "data", copy_function=_copy_owned)
+        _own_folders(holder / "moved", folder / "data")
         os.sync()
-        (holder / "data").symlink_to(disk.folder / "data")
-        url = url_of(cluster.start())
-        places = lambda n: Place(url.replace("/postgres?", f"/powercut{n}?"))  # noqa: E731
-        return _rounds(disk, rounds, report, Random(seed), places, lambda: _server(cluster, disk))
+        (holder / "data").symlink_to(folder / "data")
+        yield cluster, url_of(cluster.start())
     finally:
-        kill_inside(disk.folder)
-        disk.discard()
         cluster.stop()
         shutil.rmtree(holder, ignore_errors=True)
 
@@ -107,7 +118,7 @@ def _no_server() -> Iterator[None]:
     yield
 
 
-def _start(cluster: EmbeddedCluster) -> None:
+def start_again(cluster: EmbeddedCluster) -> None:
     """The killed processes may hold PostgreSQL's shared memory for a moment longer."""
     for _ in range(10):
         try:
@@ -121,7 +132,7 @@ def _start(cluster: EmbeddedCluster) -> None:
 @contextmanager
 def _server(cluster: EmbeddedCluster, disk: LoopDisk) -> Iterator[None]:
     """Brings the server up for a block and lets it die with the disk."""
-    _start(cluster)
+    start_again(cluster)
     pid = cluster.server_pid()
     yield
     kill_inside(disk.folder, *([pid] if pid else []))

@@ -9,7 +9,8 @@ import pytest
 from tests.bases import file_place, server_place
 from tests.reliability import disk, interrupted, powercut
 from tests.reliability.fuzz import READERS, fuzz
-from tests.reliability.operations import FILE_OPERATIONS, OPERATIONS, Ground, Operation, lay
+from tests.reliability.ground import Ground, lay
+from tests.reliability.operations import FILE_OPERATIONS, OPERATIONS, Operation
 from tests.reliability.soak import soak
 
 NO_POWER = disk.why_not()
@@ -25,7 +26,7 @@ def file_ground(tmp_path_factory: pytest.TempPathFactory) -> Ground:
 
 @pytest.fixture(scope="module")
 def server_ground(tmp_path_factory: pytest.TempPathFactory, pg_url: str) -> Ground:
-    ground = Ground(tmp_path_factory.mktemp("interrupted"), server_place(pg_url), server_place(pg_url))
+    ground = interrupted.server_ground(tmp_path_factory.mktemp("interrupted"), pg_url)
     lay(ground)
     return ground
 

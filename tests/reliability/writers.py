@@ -19,7 +19,7 @@ from infobase.storage import Finding
 from tests.bases import Place
 
 context = multiprocessing.get_context("forkserver")
-context.set_forkserver_preload(["tests.reliability.writers"])
+context.set_forkserver_preload(["tests.reliability.child", "tests.reliability.writers"])
 
 ROWS = 3
 """Rows of each receipt, and so its movements."""
