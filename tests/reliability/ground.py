@@ -93,10 +93,10 @@ class Ground:
             else:
                 shutil.copytree(kept, place)
             return
-        if name not in self.memory:
+        if f"kept {name}" not in self.memory:
             make(self.target)
             _copy_database(self.target, _kept_database(self.target, name), to_kept=True)
-            self.memory[name] = ""
+            self.memory[f"kept {name}"] = "yes"
         else:
             _copy_database(self.target, _kept_database(self.target, name), to_kept=False)
 
