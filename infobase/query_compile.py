@@ -274,8 +274,10 @@ class _Compilation:
         return list(made.values())
 
     def _sorted_by(self, key: OrderKey, descending: bool) -> list[SortColumn]:
+        """Searchable texts by their search form alone: case and ё decide nothing, as in 1C, and one index gives this order with the key's."""
         if key[0] != COMPUTED:
-            return self._sort_columns(self.operands.of_key(key), descending)
+            found = self._sort_columns(self.operands.of_key(key), descending)
+            return found[:1] if found[0].id[-1] == "search" else found
         shape = key[1]
         column = _COMPUTED_COLUMNS[kind_of(shape)]
         if column.kind == "decimal":

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from engine_server.odata import rendering
 from engine_server.odata.errors import NO_ENTITY, NO_RIGHTS, ODataError, refuse
-from engine_server.odata.model import OBJECT, RECORD_SET, ROW, TOTAL, EntityType, Model
-from engine_server.odata.pages import PageMemory
+from engine_server.odata.model import OBJECT, RECORD, RECORD_SET, ROW, TOTAL, EntityType, Model
+from engine_server.odata.pages import Key, PageMemory
 from engine_server.odata.rendering import PRESENTED, Entry, EntryMaker
 from engine_server.odata.selection import Expansion, Rows, Selection
 from infobase.metadata.types import Ref, Value
@@ -24,6 +24,8 @@ from infobase.query_model import (
 )
 from infobase.session import Session
 
+NEAR = 100
+"""Rows passed over with all their columns: beyond it the keys are looked for first."""
 BATCH = 1000
 """Entities read at once when a list has no end."""
 Record = dict[str, Value]
@@ -66,7 +68,11 @@ class Reader:
             limit = BATCH if left is None else min(BATCH, left)
             start, known = (position, key) if key is not None else self._memory.nearest(self._owner, query, position)
             with self.session.reading():
-                records, key = self._records(_page(query, limit, known, position - start))
+                known, passed = self._passed(wanted.selection.entity, query, known, position - start)
+                if passed is None:
+                    yield []
+                    return
+                records, key = self._records(_page(query, limit, known, passed))
                 entries = self.entries(wanted.selection, records)
             position += len(records)
             left = None if left is None else left - len(records)
@@ -75,6 +81,18 @@ class Reader:
             yield entries
             if len(records) < limit or left == 0 or key is None:
                 return
+
+    def _passed(
+        self, entity: EntityType, query: Query, known: Key | None, offset: int
+    ) -> tuple[Key | None, int | None]:
+        """Passes over rows by their keys alone, which an index holds, and leaves few or none to pass over with all that is selected.
+        The key to go on behind and the rows left; None of them: the list ends before."""
+        keys = [found[0].field for k in entity.keys if (found := entity.find(k)) is not None]
+        if offset <= NEAR or entity.variety not in (OBJECT, ROW, RECORD) or not keys or query.parameters:
+            return known, offset
+        narrow = replace(query, select=tuple(SelectItem(k) for k in dict.fromkeys(keys)))
+        records, key = self._records(_page(narrow, 1, known, offset - 1))
+        return key, 0 if records else None
 
     def _records(self, query: Query) -> tuple[list[Record], tuple[object, ...] | None]:
         rows, key = self.session.query_page(query)
@@ -213,18 +231,8 @@ class Reader:
         return rows[0]["v"]
 
 
-def _page(query: Query, limit: int, key: tuple[object, ...] | None, offset: int) -> Query:
-    return Query(
-        query.source,
-        parameters=query.parameters,
-        select=query.select,
-        where=query.where,
-        group_by=query.group_by,
-        order_by=query.order_by,
-        limit=limit,
-        after=key,
-        offset=offset,
-    )
+def _page(query: Query, limit: int, key: Key | None, offset: int) -> Query:
+    return replace(query, limit=limit, after=key, offset=offset)
 
 
 def not_found(entity: EntityType) -> ODataError:

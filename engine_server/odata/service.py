@@ -73,9 +73,11 @@ class Service:
         if request.method in READ:
             with session.reading():
                 return _Call(request, session, model_of(session), self._memory).reply()
-        reply = _Call(request, session, model_of(session), self._memory).reply()
-        self._memory.forget()
-        return reply
+        call = _Call(request, session, model_of(session), self._memory)
+        try:
+            return call.reply()
+        finally:
+            self._memory.forget(call.written)
 
 
 @dataclass
@@ -87,6 +89,8 @@ class _Call:
 
     def __post_init__(self) -> None:
         self.options: Options = self.request.options
+        self.written = ""
+        """Full name of the object that the request is about; "" is the beginning of any name."""
         self.reader = Reader(self.session, self.model, self.memory)
         self.writer: JsonWriter | AtomWriter = (
             JsonWriter(self.request.root, self.options.format.metadata)
@@ -106,6 +110,7 @@ class _Call:
         if parts[0].name.startswith("$"):
             raise not_supported(parts[0].name, parts[0].name)
         entity = self._entity_set(parts[0].name)
+        self.written = entity.object
         if parts[0].inside is None or not parts[0].inside.strip():
             return self._set(entity, parts[1:])
         return self._entity(entity, parts[0].inside, parts[1:])

@@ -16,7 +16,7 @@ from engine_server.odata.reading import BATCH, Reader, Wanted
 from engine_server.odata.selection import select
 from engine_server.odata.sessions import SessionPool
 from infobase.connection_string import parse
-from infobase.query_model import OrderItem, Query
+from infobase.query_model import OrderItem, Query, SelectItem
 from infobase.session import Session
 from tests.bases import Place, file_place, server_place
 from tests.odata.served import Client, running
@@ -91,8 +91,13 @@ def test_a_deep_page_goes_on_behind_the_one_before(session: Session, monkeypatch
     for skip in (0, 50, 100, 120, 1000):
         codes = [e.values["Code"] for batch in reader.batches(wanted(session, 50, skip)) for e in batch]
         assert codes == [f"{i:09}" for i in range(skip, skip + 50)]
-    assert [q.offset for q in asked] == [0, 0, 0, 20, 830]
-    assert [q.after is None for q in asked] == [True, False, False, False, False]
+    assert [q.offset for q in asked] == [0, 0, 0, 20, 829, 0]
+    assert [q.after is None for q in asked] == [True, False, False, False, False, False]
+    # What is far is looked for by its key alone.
+    assert asked[4].select == (SelectItem("Ref"),) and asked[4].limit == 1
+    beyond = [e for batch in reader.batches(wanted(session, 50, 10 * COUNT)) for e in batch]
+    last = [e for batch in reader.batches(wanted(session, 50, COUNT - 1)) for e in batch]
+    assert (len(beyond), len(last)) == (0, 1)
 
 
 def test_keys_are_forgotten() -> None:
@@ -102,7 +107,11 @@ def test_keys_are_forgotten() -> None:
     assert memory.nearest("a", query, 70) == (50, ("k",))
     assert memory.nearest("a", query, 49) == memory.nearest("b", query, 50) == (0, None)
     assert memory.nearest("a", Query("Catalog.Goods", order_by=(OrderItem("Code"),)), 50) == (0, None)
-    memory.forget()
+    prices = Query("InformationRegister.Prices")
+    memory.remember("a", prices, 50, ("p",))
+    memory.forget("Document.Order")
+    assert memory.nearest("a", query, 50) == (50, ("k",)) and memory.nearest("a", prices, 50) == (0, None)
+    memory.forget("Catalog.Goods")
     assert memory.nearest("a", query, 50) == (0, None)
     old = PageMemory(lifetime=-1)
     old.remember("a", query, 50, ("k",))

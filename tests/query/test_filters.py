@@ -130,7 +130,7 @@ def expected(condition: Condition | None, order: list[OrderItem]) -> list[dict[s
             if v is None and name == "Since"
             else ("",)
             if v is None
-            else sort_key(v, searchable=SORTS[name])
+            else sort_key(v, searchable=SORTS[name])[: 1 if SORTS[name] else None]
             for i, v in values.items()
         }
         keys = {i: tuple(b"" if p == "" else p for p in k) for i, k in keys.items()}
