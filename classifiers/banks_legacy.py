@@ -21,7 +21,7 @@ from classifiers.kladr_files import table_input
 from classifiers.reading import Reading, date_in_name, only
 from classifiers.recognise import head_text, looks_like_xml
 from classifiers.source import Member, Source
-from classifiers.tables import csv_lines
+from classifiers.tables import decoded
 from classifiers.text import shown
 from infobase.errors import ClassifierAmbiguous
 from infobase.i18n import Bilingual
@@ -141,15 +141,17 @@ class TextBanks(LegacyReading):
         super().__init__(seek)
         self.version = date_in_name(seek)
         if deleted is not None:
-            self.deleted = sum(1 for _ in csv_lines(Reading(deleted)))
+            self.deleted = sum(bool(line.strip()) for line in decoded(Reading(deleted)).splitlines())
 
     def items(self) -> Iterator[Item]:
-        for row in csv_lines(self):
-            if row[0].startswith("//"):
+        for line in decoded(self).splitlines():
+            if not line.strip() or line.startswith("//"):
                 continue
             self.records += 1
-            if len(row) < 7:
+            row = line.split("\t")  # quotes are parts of names here
+            if len(row) < 6:
                 raise self.wrong("", f"столбцов {len(row)}, нужно 7", f"{len(row)} columns, 7 are needed")
+            row += [""] * (7 - len(row))  # without a correspondent account the last one may be left out
             names = ("-", "NNP", "TNP", "NAMEP", "REAL", "BIC", "KSNP")
             yield self.item(dict(zip(names, row, strict=False)), TOWN_KINDS)
         self.demand_records()
@@ -199,10 +201,10 @@ def _open_dbf(members: Sequence[Member], _: object) -> DbfBanks:
 
 
 def _text_role(member: Member) -> str:
-    if looks_like_xml(member.head) or b"\0" in member.head:
+    if looks_like_xml(member.head) or (b"\0" in member.head and not member.head.startswith((b"\xff\xfe", b"\xfe\xff"))):
         return ""
     rows = [line.split("\t") for line in head_text(member.head).splitlines()[:20] if not line.startswith("//")]
-    seek = sum(len(r) >= 7 and is_bic(r[5].strip()) for r in rows)
+    seek = sum(len(r) >= 6 and is_bic(r[5].strip()) for r in rows)
     deleted = sum(len(r) >= 8 and is_bic(r[6].strip()) for r in rows)
     if seek * 2 > len(rows) > 0:
         return "seek"

@@ -138,7 +138,7 @@ class XmlYear(YearReader):
         given = step.attributes()
         self.year = self.year_of(given.get("year", ""))
         if given.get("date"):
-            self.version = self.day("date", given["date"].replace("-", "."), "%Y.%m.%d")
+            self.version = self.day("date", given["date"][:10].replace("-", "."), "%Y.%m.%d")
         if given.get("country", "ru") != "ru":
             country = shown(given["country"])
             raise self.wrong("country", f"календарь страны {country}", f"the calendar of {country}")

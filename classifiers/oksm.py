@@ -11,13 +11,13 @@ from classifiers.kind import ClassifierKind, Format, Item, Row
 from classifiers.reading import Reading, date_in_name, only
 from classifiers.recognise import XML_STARTS, looks_like_xml, members_where
 from classifiers.source import Member
-from classifiers.tables import csv_rows, decoded, delimiter_of, head_table, xml_has, xml_rows
+from classifiers.tables import by_alias, csv_rows, decoded, delimiter_of, head_table, simplified, xml_has, xml_rows
 from infobase.i18n import Bilingual
 
 COLUMNS: Mapping[str, Sequence[str]] = {
     "Code": ("Num", "Num3", "NumericCode", "Код", "Цифровой код", "Числовой код"),
-    "Name": ("Description", "ShortName", "Наименование", "Краткое наименование"),
-    "FullName": ("НаименованиеПолное", "Полное наименование", "Full"),
+    "Name": ("Description", "ShortName", "Short", "Наименование", "Краткое наименование", "Наименование краткое"),
+    "FullName": ("НаименованиеПолное", "Наименование полное", "Полное наименование", "Full", "NameFull"),
     "Alpha2": ("CodeAlpha2", "КодАльфа2", "Буквенный код альфа-2", "Альфа-2"),
     "Alpha3": ("CodeAlpha3", "КодАльфа3", "Буквенный код альфа-3", "Альфа-3"),
 }
@@ -76,8 +76,8 @@ class CountryFile(Reading):
 
     def _csv(self) -> Iterator[dict[str, str]]:
         first = head_table(self.member)
-        names = {n.casefold() for n in ("code", "код", "alpha2", "name", "num")}
-        if first and any(c.strip().casefold() in names for c in first[0]):
+        names = by_alias(COLUMNS)
+        if first and sum(simplified(c) in names for c in first[0]) >= 2:
             yield from csv_rows(self, COLUMNS, None)
             return
         for line in self._whole_lines():

@@ -18,7 +18,7 @@ from classifiers.recognise import XML_STARTS, members_where, xml_root
 from classifiers.register_target import write_records
 from classifiers.source import Member, refused
 from classifiers.text import shown
-from classifiers.xml_stream import Step, release, xml_steps
+from classifiers.xml_stream import Step, local, release, xml_steps
 from infobase.errors import ClassifierAmbiguous
 from infobase.i18n import Bilingual
 from infobase.metadata.model import InformationRegister
@@ -58,7 +58,7 @@ class DayReader(Reading):
         self.version = self.day("Date", written, "%d.%m.%Y")
 
     def _item(self, step: Step) -> Item:
-        row = {str(e.tag): " ".join((e.text or "").split()) for e in step.element}
+        row = {local(str(e.tag)): " ".join((e.text or "").split()) for e in step.element}
         key = row.get("CharCode", "")
         if not re.fullmatch("[A-Z]{3}", key):
             ru, en = f"«{shown(key)}»: нужны три латинские буквы", f"{shown(key)!r}: three Latin letters are needed"

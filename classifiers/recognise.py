@@ -58,7 +58,15 @@ def head_text(head: bytes) -> str:
     except UnicodeDecodeError as e:
         if e.start >= len(body) - 4 and e.reason.startswith("unexpected end"):
             return body[: e.start].decode("utf-8")
-        return body.decode("cp1251", "replace")
+        return body.decode(russian_code_page(body), "replace")
+
+
+def russian_code_page(body: bytes) -> str:
+    """Which of the two one-byte code pages a Russian text is in, by where its letters lie: cp866 has the capitals and half of the small ones at
+    80..AF, where windows-1251 has a few marks; windows-1251 has letters at C0..DF and F0..FF, where cp866 has frames."""
+    dos = sum(map(body.count, (bytes([b]) for b in range(0x80, 0xB0))))
+    windows = sum(map(body.count, (bytes([b]) for b in (*range(0xC0, 0xE0), *range(0xF0, 0x100)))))
+    return "cp866" if dos > windows else "cp1251"
 
 
 def members_where(matches: Callable[[Member], bool]) -> Callable[[Source], Sequence[Member]]:

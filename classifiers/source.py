@@ -4,20 +4,21 @@
         for member in source.members: member.name, member.head, member.chunks()
 
 Archives are read where they lie; what they hold in memory is one chunk. The sizes an archive declares are not believed: what is really
-read is counted. Archives inside a folder are looked into as well; archives inside archives are not.
+read is counted. Archives inside a folder or an archive are looked into as well, one level deep.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 from classifiers.text import shown
 from infobase.errors import ClassifierInvalid
@@ -32,6 +33,8 @@ SMALL_BYTES = 1024 * 1024
 MAX_MEMBERS = 20_000
 MAX_DEPTH = 6
 """Of folders inside a folder."""
+INNER_IN_MEMORY = 8 * 1024 * 1024
+"""An archive inside an archive is kept in memory up to this size, then in a temporary file."""
 CHUNK_BYTES = 256 * 1024
 HEAD_BYTES = 8 * 1024
 SEVEN_ZIP = b"7z\xbc\xaf\x27\x1c"
@@ -212,7 +215,32 @@ def _zip(path: Path, name: str, stack: ExitStack) -> list[Member]:
     infos = archive.infolist()
     if len(infos) > MAX_MEMBERS:
         raise refused(path, f"в архиве {len(infos)} файлов", f"the zip has {len(infos)} members")
-    return [_zip_member(path, archive, info) for info in infos if wanted_name(info.filename)]
+    members: list[Member] = []
+    for info in infos:
+        if wanted_name(info.filename):
+            member = _zip_member(path, archive, info)
+            members += _inner_zip(member, stack) if _is_packed(info) else [member]
+    return members
+
+
+def _is_packed(info: zipfile.ZipInfo) -> bool:
+    return info.filename.casefold().endswith(".zip") and info.file_size > 0
+
+
+def _inner_zip(outer: Member, stack: ExitStack) -> list[Member]:
+    """The members of an archive inside an archive, unpacked into a temporary file; what is packed deeper stays as it is. An archive that is
+    none is given as it stands: it may be of no interest."""
+    if not outer.head.startswith(ZIP_STARTS):
+        return [outer]
+    kept = stack.enter_context(tempfile.SpooledTemporaryFile(INNER_IN_MEMORY))  # noqa: SIM115 - lives as long as the source
+    for chunk in outer.chunks():
+        kept.write(chunk)
+    with reading_errors(outer.place):
+        archive = stack.enter_context(zipfile.ZipFile(cast("IO[bytes]", kept)))
+    infos = [i for i in archive.infolist() if wanted_name(i.filename)]
+    if len(infos) > MAX_MEMBERS:
+        raise refused(outer.place, f"в архиве {len(infos)} файлов", f"the zip has {len(infos)} members")
+    return [_zip_member(outer.place, archive, i, f"{outer.name}/") for i in infos]
 
 
 def wanted_name(name: str) -> bool:
@@ -221,11 +249,22 @@ def wanted_name(name: str) -> bool:
     return bool(parts[-1]) and not any(p.startswith((".", "__MACOSX")) for p in parts if p not in (".", ".."))
 
 
-def _zip_member(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Member:
-    place = f"{path}!{shown(info.filename)}"
+def _zip_member(path: Path | str, archive: zipfile.ZipFile, info: zipfile.ZipInfo, inside: str = "") -> Member:
+    name = shown_name(info)
+    place = f"{path}!{shown(name)}"
     return Member(
-        info.filename, place, info.file_size, lambda: archive.open(info), lambda: _demand_harmless(place, info)
+        inside + name, place, info.file_size, lambda: archive.open(info), lambda: _demand_harmless(place, info)
     )
+
+
+def shown_name(info: zipfile.ZipInfo) -> str:
+    """The name of a member as its packer meant it: without the mark of UTF-8 Russian packers write cp866, which reads as cp437."""
+    if info.flag_bits & 0x800:
+        return info.filename
+    try:
+        return info.filename.encode("cp437").decode("cp866")
+    except UnicodeError:
+        return info.filename
 
 
 def _demand_harmless(place: str, info: zipfile.ZipInfo) -> None:

@@ -12,14 +12,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from lxml import etree
 
 from classifiers.reading import Reading
-from classifiers.recognise import head_text, looks_like_xml
+from classifiers.recognise import head_text, looks_like_xml, russian_code_page
 from classifiers.source import HEAD_BYTES, Member, refused
 from classifiers.text import shown
 from classifiers.xml_stream import local, release, xml_steps
 
 MAX_TABLE_BYTES = 64 * 1024 * 1024
 DELIMITERS = ";,\t|"
-ENCODINGS = ("utf-8-sig", "cp1251")
+CODE_PAGE_BYTES = 1024 * 1024
+"""How much of a file tells its code page."""
 NULLS = frozenset({"NULL", "null", "\\N"})
 
 Aliases = Mapping[str, Sequence[str]]
@@ -54,7 +55,8 @@ def rows_of(reading: Reading, aliases: Aliases, positions: Positions | None = No
 def head_table(member: Member) -> list[list[str]]:
     """The first rows of what may be a CSV, for telling formats apart; the last, perhaps cut one is left out. [] for anything else."""
     head = member.head
-    if not head or b"\0" in head or looks_like_xml(head):
+    wide = head.startswith((b"\xff\xfe", b"\xfe\xff"))
+    if not head or looks_like_xml(head) or (b"\0" in head and not wide):
         return []
     lines = head_text(head).splitlines()
     whole = lines if len(head) < HEAD_BYTES else lines[:-1]
@@ -114,18 +116,19 @@ def csv_lines(reading: Reading) -> Iterator[list[str]]:
 
 
 def decoded(reading: Reading) -> str:
-    """The whole text of a small file: UTF-8, else windows-1251."""
+    """The whole text of a small file: UTF-16 with its mark, UTF-8, else windows-1251 or cp866, whichever its letters tell."""
     data = reading.member.read(MAX_TABLE_BYTES)
     if not data.strip():
         raise refused(reading.member.place, "файл пуст", "the file is empty")
     if b"\0" in data[:HEAD_BYTES] and not data.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise refused(reading.member.place, "это не текст", "this is no text")
-    for encoding in ("utf-16",) if data.startswith((b"\xff\xfe", b"\xfe\xff")) else ENCODINGS:
+    wide = data.startswith((b"\xff\xfe", b"\xfe\xff"))
+    for encoding in ("utf-16",) if wide else ("utf-8-sig", russian_code_page(data[:CODE_PAGE_BYTES])):
         try:
             return data.decode(encoding)
         except UnicodeDecodeError as error:
             line = data.count(b"\n", 0, error.start) + 1
-    ru, en = f"строка {line}: не UTF-8 и не windows-1251", f"line {line}: neither UTF-8 nor windows-1251"
+    ru, en = f"строка {line}: не UTF-8, не windows-1251 и не cp866", f"line {line}: not UTF-8, windows-1251 or cp866"
     raise refused(reading.member.place, ru, en)
 
 

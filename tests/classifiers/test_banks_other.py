@@ -137,6 +137,21 @@ def test_tables_of_different_days_or_two_sets_are_refused(tmp_path: Path) -> Non
 TEXT = "".join(f"-\tМОСКВА\t1\tБАНК {b}\t\t{b}\t{corr(b)}\n" for b in BICS)
 
 
+@pytest.mark.parametrize("encoding", ["cp1251", "cp866", "utf-8-sig", "utf-16"])
+def test_the_text_set_in_other_dress(tmp_path: Path, encoding: str) -> None:
+    body = (
+        '\tМОСКВА\t1\t"СБЕРБАНК РОССИИ\t\t044525225\t30101810400000000225\r\n'
+        "\tМОСКВА\t1\tОТДЕЛЕНИЕ 1 МОСКВА\t\t044583001\r\n"
+    )
+    file, items = read("banks", put(tmp_path, "BNKSEEK.TXT", body, encoding))
+    assert [(i.code, i.values["CorrespondentAccount"]) for i in items] == [
+        ("044525225", "30101810400000000225"),
+        ("044583001", ""),
+    ]
+    assert items[0].values["Description"] == '"СБЕРБАНК РОССИИ'
+    assert file.warning_count() == 0
+
+
 def test_the_text_set(tmp_path: Path) -> None:
     deleted = "1\t01.02.2016\tх\t1\tБАНК ЗАКРЫТ\tЛИКВ\t044525999\t30101810000000000999\n"
     reg = "// коды регионов\n45\tМосква\n"

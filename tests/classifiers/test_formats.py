@@ -478,7 +478,37 @@ def test_a_wrong_code_page_is_noticed(tmp_path: Path, kind: str, written: str, d
 
 
 def test_a_csv_in_a_wrong_code_page_is_noticed(tmp_path: Path) -> None:
-    assert "кодировка" in refusal("okved2", put(tmp_path, "x.csv", OKVED_CSV, "cp866"))
+    assert "кодировка" in refusal("okved2", put(tmp_path, "x.csv", OKVED_CSV, "koi8-r"))
+
+
+@pytest.mark.parametrize("kind", ["okved2", "oksm", "okv", "okopf"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1251", "cp866"])
+def test_tables_in_every_usual_code_page_are_the_same(tmp_path: Path, kind: str, encoding: str) -> None:
+    body = SAMPLES[kind][1]
+    path = put(tmp_path, "a.csv", body, encoding)
+    assert kind_of(path) == kind
+    assert read(kind, path)[1] == read(kind, put(tmp_path, "b.csv", body))[1]
+    lines = put(tmp_path, "c.csv", body.replace("\r\n", "\n").replace("\n", "\r\n"), encoding)
+    assert read(kind, lines)[1] == read(kind, path)[1]
+
+
+def test_headers_of_other_publishers(tmp_path: Path) -> None:
+    for header in (
+        "Цифровой код;Наименование краткое;Наименование полное;Альфа-2;Альфа-3",
+        "num3;short;full;alpha2;alpha3",
+    ):
+        _, items = read("oksm", put(tmp_path, "a.csv", f"{header}\n643;РОССИЯ;Российская Федерация;RU;RUS\n"))
+        assert [(i.code, i.values["FullName"]) for i in items] == [("643", "Российская Федерация")]
+    path = put(tmp_path, "b.csv", "code,name,short\n003,Миллиметр,мм\n796,Штука,шт\n")
+    assert (kind_of(path), [i.initial["Description"] for i in read("okei", path)[1]]) == ("okei", ["мм", "шт"])
+
+
+def test_rates_with_a_prefix_of_their_own(tmp_path: Path) -> None:
+    body = re.sub(r"<(/?)([A-Z])", r"<\1x:\2", RATES_XML).replace("x:ValCurs Date", "x:ValCurs xmlns:x='u' Date")
+    assert (
+        read("rates", put(tmp_path, "a.xml", body, "cp1251"))[1]
+        == read("rates", put(tmp_path, "b.xml", RATES_XML, "cp1251"))[1]
+    )
 
 
 def test_bombs_in_archives_and_deep_nesting_are_refused(tmp_path: Path) -> None:

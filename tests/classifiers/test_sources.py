@@ -319,6 +319,32 @@ def test_a_watch_ends_and_says_what_was_wrong(tmp_path: Path) -> None:
         watch(tmp_path / "disk", list(KINDS.values()), 0.1, lambda: None)
 
 
+def test_an_archive_in_an_archive_is_looked_into(tmp_path: Path) -> None:
+    inner = zipped(tmp_path / "inner.zip", {"папка/okof.xml": OKOF_XML}).read_bytes()
+    outer = zipped(tmp_path / "outer.zip", {"ДАННЫЕ.ZIP": inner, "readme.txt": "x"})
+    with open_source(outer) as source:
+        assert [m.name for m in source.members] == ["ДАННЫЕ.ZIP/папка/okof.xml", "readme.txt"]
+    assert len(read("okof", outer)[1]) == 6
+    put(tmp_path, "cut.bin", inner[: len(inner) // 2])
+    assert "zip" in refusal("okof", zipped(tmp_path / "cut.zip", {"a.zip": inner[: len(inner) // 2]}))
+    deeper = zipped(tmp_path / "deeper.zip", {"outer.zip": outer.read_bytes()})
+    assert "okof" not in kinds_there(deeper)
+
+
+def kinds_there(path: Path) -> set[str]:
+    with open_source(path) as source:
+        return {m.base_name for m in source.members}
+
+
+def test_names_of_dos_packers_are_shown_as_meant(tmp_path: Path) -> None:
+    path = zipped(tmp_path / "a.zip", {"XXXX.xml": OKOF_XML})
+    data = path.read_bytes().replace(b"XXXX.xml", "ОКОФ.xml".encode("cp866"))
+    path.write_bytes(data)
+    with open_source(path) as source:
+        assert [m.name for m in source.members] == ["ОКОФ.xml"]
+    assert len(read("okof", path)[1]) == 6
+
+
 def test_zip64_and_stored_members(tmp_path: Path) -> None:
     path = tmp_path / "z.zip"
     with zipfile.ZipFile(path, "w") as archive, archive.open("okof.xml", "w", force_zip64=True) as member:
