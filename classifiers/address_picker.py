@@ -11,7 +11,8 @@ end is looked up in the lists of houses; where a base has none it is taken as ty
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 from classifiers.address_codes import ancestors, is_path
 from classifiers.address_houses import TypedHouse, comparable, list_holds, typed_house, without_estate
@@ -20,6 +21,7 @@ from classifiers.address_rows import AddressReader, House, Place
 from classifiers.address_store import Targets, targets_of
 from classifiers.address_text import words_of
 from infobase.errors import AddressesNotLoaded, ClassifierUnwanted
+from infobase.served import door_of, served
 from infobase.session import Session
 from infobase.storage import Statement, Transaction
 
@@ -60,17 +62,22 @@ class _Typed:
 
 
 class AddressPicker:
-    """One user's picker over one base; made for the session, used for as many lines as are typed. AccessDenied, ClassifierUnwanted."""
+    """One user's picker over one base; made for the session, used for as many lines as are typed. AccessDenied, ClassifierUnwanted.
+
+    For a base behind an application server the server looks, beside the data."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
         self._targets = address_targets(session)
         self._reader = AddressReader(session, self._targets)
+        self._afar = door_of(session.kernel.engine) is not None
         self._kinds: dict[str, frozenset[str]] | None = None
         self._regions: list[Place] | None = None
 
     def find(self, typed: str, limit: int = DEFAULT_LIMIT) -> list[AddressHit]:
         """The likeliest addresses, best first. A code of KLADR finds its object. AddressesNotLoaded in a base without addresses."""
+        if self._afar:
+            return [AddressHit(**given) for given in found_addresses(self._session, typed, limit)]
         with self._session.reading() as tx:
             code = typed.strip()
             if code.isascii() and code.isdigit() and len(code) in (13, 17):
@@ -84,6 +91,8 @@ class AddressPicker:
 
     def by_code(self, code: str) -> AddressHit | None:
         """The object with exactly this code, live or not."""
+        if self._afar:
+            return next((AddressHit(**given) for given in address_of(self._session, code)), None)
         with self._session.reading() as tx:
             hits = self._hits(tx, [(p, None) for p in self._reader.by_codes(tx, [code])])
         return hits[0] if hits else None
@@ -174,6 +183,19 @@ class AddressPicker:
         codes = {a for place, _ in found for a in ancestors(place.code)}
         above = {p.code: p for p in self._reader.by_codes(tx, sorted(codes))}
         return [_hit([*(above[a] for a in ancestors(p.code) if a in above), p], house) for p, house in found]
+
+
+@served("")
+def found_addresses(session: Session, typed: str, limit: int) -> list[dict[str, Any]]:
+    """`AddressPicker.find`, in the form that travels."""
+    return [asdict(hit) for hit in AddressPicker(session).find(typed, limit)]
+
+
+@served("")
+def address_of(session: Session, code: str) -> list[dict[str, Any]]:
+    """`AddressPicker.by_code` likewise: one hit or none."""
+    hit = AddressPicker(session).by_code(code)
+    return [asdict(hit)] if hit else []
 
 
 @dataclass(frozen=True)

@@ -282,4 +282,5 @@ GAR = ClassifierKind(
     accumulates=True,
     fresh_days=14,
     member_bytes=1 << 40,
+    beside_data=True,
 )

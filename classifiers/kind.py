@@ -108,7 +108,8 @@ class ClassifierKind:
     its period (days of rates, years of a calendar) and says nothing of the others. `fresh_days`: how long a version holds good beyond its date, None: for ever.
     `builtin`: file in the product's own data, "" when there is none. `template_file`: how the vendor calls it in a template's folder.
     `member_bytes`: limit of one unpacked file. `first_format_wins`: its formats are published side by side with the same content, so
-    that a source may hold several; otherwise that is an ambiguity."""
+    that a source may hold several; otherwise that is an ambiguity. `beside_data`: millions of records, which only the machine that has the
+    data can write; from afar the file travels there."""
 
     name: str
     title: Bilingual
@@ -127,3 +128,4 @@ class ClassifierKind:
     template_file: str = ""
     member_bytes: int = MAX_UNPACKED_BYTES
     first_format_wins: bool = False
+    beside_data: bool = False

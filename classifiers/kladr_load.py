@@ -395,4 +395,5 @@ KLADR = ClassifierKind(
     accumulates=True,
     fresh_days=120,
     member_bytes=4 << 30,
+    beside_data=True,
 )

@@ -20,6 +20,7 @@ from classifiers.source import Member, Source, open_source
 from infobase.errors import ClassifierUnwanted
 from infobase.i18n import text
 from infobase.metadata.model import ClassifierUse
+from infobase.served import door_of
 from infobase.settings import ClassifierVersion
 
 if TYPE_CHECKING:
@@ -96,6 +97,11 @@ def load(
     with open_source(source) as opened:
         found = wanted or find_kind_of(list(KINDS.values()), opened)
         form, members = find_format(found, opened)
+        if found.beside_data and door_of(session.kernel.engine) is not None:
+            from classifiers.afar import load_afar
+
+            use_of(session, found)
+            return load_afar(session, found, source, members, progress, options or {}, name or opened.name)
         return _load(session, found, opened, form, members, progress or _silent, options or {}, name or opened.name)
 
 

@@ -3,6 +3,9 @@
     @served("Administration")
     def describe(base: Infobase, progress: Progress | None = None) -> InfobaseInfo: ...
 
+A function may take one file, `@served("Administration", file="source")`: the server keeps it in a folder of its own until the work is done.
+Packages above the kernel name their modules of served functions in the entry point group `infobase.served`.
+
 Called with a local base it is the plain function. Called with a remote one its arguments travel, the server demands the right, runs the same
 function beside the data and sends the result back. The first parameter is the base or the session; `progress` stays at home. Arguments and
 result are kernel values, plain containers, or dataclasses that the wire knows (`engine_server.wire.values.carries`).
@@ -42,6 +45,9 @@ class RemoteDoor(Protocol):
     def call(self, name: str, arguments: Mapping[str, object]) -> Any:
         """One business call."""
 
+    def send(self, name: str, source: Path, arguments: Mapping[str, object], progress: Progress | None = None) -> Any:
+        """Bring a file to the server and have it do a served function with it."""
+
     def whole(self, name: str, arguments: Mapping[str, object]) -> Any:
         """One work with the base as a whole, beside the data: for the base's administrator and the cluster's together."""
 
@@ -80,22 +86,24 @@ def door_of(engine: object) -> RemoteDoor | None:
 
 @dataclass(frozen=True)
 class ServedFunction:
-    """`right`: what the user must have on the configuration; "" when the function demands it itself. `takes`: "base" or "session"."""
+    """`right`: what the user must have on the configuration; "" when the function demands it itself. `takes`: "base" or "session".
+    `file`: its parameter that is a file, which travels as it is; "" when there is none."""
 
     function: Callable[..., Any]
     right: str
     takes: str
+    file: str = ""
 
 
 SERVED: dict[str, ServedFunction] = {}
 
 
-def served(right: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+def served(right: str, *, file: str = "") -> Callable[[Callable[P, R]], Callable[P, R]]:
     def make(function: Callable[P, R]) -> Callable[P, R]:
         signature = inspect.signature(function)
         first = next(iter(signature.parameters))
         name = f"{function.__module__}.{function.__name__}"
-        SERVED[name] = ServedFunction(function, right, first)
+        SERVED[name] = ServedFunction(function, right, first, file)
 
         @wraps(function)
         def call(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -104,7 +112,9 @@ def served(right: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
             door = door_of(subject.kernel.engine)
             if door is None:
                 return function(*args, **kwargs)
-            sent = {key: value for key, value in bound.arguments.items() if key not in (first, _AT_HOME)}
+            sent = {key: value for key, value in bound.arguments.items() if key not in (first, file, _AT_HOME)}
+            if file:
+                return cast(R, door.send(name, bound.arguments[file], sent, bound.arguments.get(_AT_HOME)))
             return cast(R, door.call("served", {"function": name, "arguments": sent}))
 
         return call

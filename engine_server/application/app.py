@@ -10,7 +10,7 @@ from pathlib import Path
 import anyio
 from starlette.applications import Starlette
 
-from engine_server.application import admin, api, files, health, journal, odata_door, whole
+from engine_server.application import admin, api, files, health, journal, odata_door, sent, whole
 from engine_server.application.jobs_loop import JobsLoop
 from engine_server.application.settings import FOLDER_VARIABLE, default_folder
 from engine_server.application.state import Worker, worker_at
@@ -45,7 +45,7 @@ def create(worker: Worker) -> Starlette:
             loop.stop()
             worker.close()
 
-    own = [*health.routes(), *admin.routes(), *files.routes(), *whole.routes(), *api.routes()]
+    own = [*health.routes(), *admin.routes(), *files.routes(), *whole.routes(), *sent.routes(), *api.routes()]
     app = Starlette(routes=[*own, *odata_door.routes(worker)], lifespan=life)
     app.state.worker = worker
     return app

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 CLUSTER_USER = "INFOBASE_CLUSTER_USER"
 CLUSTER_PASSWORD = "INFOBASE_CLUSTER_PASSWORD"
+LONG_SECONDS = 24 * 3600.0
+"""For the work with a file: a country of addresses takes hours."""
 _PART = 1 << 20
 _HERE = ("DBMS", "DBSrvr", "DB", "DBUID", "DBPwd")
 
@@ -103,6 +105,20 @@ class Door:
         sent = {key: values.encode(value) for key, value in arguments.items()}
         asked = {"call": name, "args": sent}
         return values.decode(self.transport.post(self.transport.path("call"), asked, repeat=False)["result"])
+
+    def send(self, name: str, source: Path, arguments: Mapping[str, object], progress: Progress | None = None) -> Any:
+        given = {key: values.encode(value) for key, value in arguments.items()}
+        asked = packing.header({"function": name, "name": source.name, "arguments": {"map": list(given.items())}})
+        headers = self.transport.headers({"X-Infobase-Call": asked, "Content-Length": str(source.stat().st_size)})
+        body = _sent(source, progress, text(ru="Отправка файла на сервер", en="Sending the file to the server"))
+        answer = self.transport.request(
+            "PUT", self.transport.path("sent"), seconds=LONG_SECONDS, headers=headers, body=body
+        )
+        try:
+            found = self.transport.read(answer.status, answer.read(decode_content=False), answer.headers)
+        finally:
+            answer.release_conn()
+        return values.decode(found["result"])
 
     def whole(self, name: str, arguments: Mapping[str, object]) -> Any:
         sent = {key: values.encode(value) for key, value in arguments.items()}
@@ -227,7 +243,10 @@ class Door:
         asked = urlencode({"replace": int(replace), "title": name, "own_id": own_id or ""})
         path = f"/admin/restore/{quote(self.transport.ref, safe='')}?{asked}"
         answer = self.transport.request(
-            "PUT", path, headers=self.transport.headers(headers), body=_sent(source, progress)
+            "PUT",
+            path,
+            headers=self.transport.headers(headers),
+            body=_sent(source, progress, text(ru="Отправка выгрузки", en="Sending the dump")),
         )
         try:
             found = self.transport.read(answer.status, answer.read(decode_content=False), answer.headers)
@@ -245,11 +264,13 @@ def _secret(password: str | None) -> dict[str, str]:
     return {} if password is None else {"X-Dump-Password": base64.b64encode(password.encode()).decode()}
 
 
-def _sent(source: Path, progress: Progress | None) -> Iterator[bytes]:
+def _sent(source: Path, progress: Progress | None, what: str) -> Iterator[bytes]:
     total, done = source.stat().st_size, 0
     with source.open("rb") as file:
         while part := file.read(_PART):
             yield part
             done += len(part)
             if progress is not None:
-                progress(text(ru="Отправка выгрузки", en="Sending the dump"), done, total)
+                progress(what, done, total)
+    if progress is not None:
+        progress(text(ru="Сервер работает", en="The server is at work"), 0, 0)

@@ -132,10 +132,12 @@ class Transport:
         detail = _plainly(what)
         return ServerUnavailable(place=f"{host}:{port}", detail=detail)
 
-    def request(self, method: str, path: str, **more: Any) -> urllib3.BaseHTTPResponse:
-        """One streamed request to the preferred host, not repeated. ServerUnavailable."""
+    def request(
+        self, method: str, path: str, *, seconds: float = CALL_SECONDS, **more: Any
+    ) -> urllib3.BaseHTTPResponse:
+        """One streamed request to the preferred host, not repeated; `seconds`: how long its answer may take. ServerUnavailable."""
         _, host, port = next(iter(self.hosts))
-        timeout = urllib3.Timeout(connect=CONNECT_SECONDS, read=CALL_SECONDS)
+        timeout = urllib3.Timeout(connect=CONNECT_SECONDS, read=seconds)
         try:
             return self._pools.request(
                 method, self.base_url(host, port) + path, timeout=timeout, redirect=False, preload_content=False, **more
