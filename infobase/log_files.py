@@ -26,6 +26,7 @@ from infobase.storage import LogEntry, LogFilter
 Parsed = list[Union[str, "Parsed"]]
 
 HEADER = "1CV8LOG"
+_SQLITE = b"SQLite format 3\0"
 _PIECE = 1 << 16
 _RECORD_CHARS = 16 << 20
 """More in one record is not a log."""
@@ -47,13 +48,17 @@ def read_log(path: Path, wanted: LogFilter) -> Iterator[LogEntry]:
     if path.is_dir():
         database = _database(path)
         return _read_lgd(database, wanted) if database else _read_text(path, None, wanted)
-    match path.suffix.casefold():
-        case ".lgd":
-            return _read_lgd(path, wanted)
-        case ".lgp":
-            return _read_text(path.parent, path, wanted)
-        case _:
-            return _read_text(path.parent, None, wanted)
+    if path.suffix.casefold() == ".lgd" or is_database(path):
+        return _read_lgd(path, wanted)
+    return _read_text(path.parent, path if path.suffix.casefold() == ".lgp" else None, wanted)
+
+
+def is_database(path: Path) -> bool:
+    """Whether the log, a file or a folder, is kept by SQLite, whatever its name says."""
+    if path.is_dir():
+        return _database(path) is not None
+    with path.open("rb") as file:
+        return file.read(len(_SQLITE)) == _SQLITE
 
 
 def _database(folder: Path) -> Path | None:
@@ -124,7 +129,10 @@ def _matches(entry: LogEntry, wanted: LogFilter) -> bool:
 def records(path: Path) -> Iterator[Parsed]:
     """The records of an `.lgf` or `.lgp`, each as a list of strings and lists. One cut off at the end, as of a log being written, is left out."""
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-        if not file.readline(_PIECE).startswith(HEADER):
+        first = file.readline(_PIECE)
+        if not first and path.suffix.casefold() == ".lgp":
+            return  # made a moment ago, or by a machine that lost power: nothing is in it
+        if not first.startswith(HEADER):
             raise _damaged(path, "это не журнал 1С: нет заголовка 1CV8LOG", "not a log of 1C: no header 1CV8LOG")
         file.readline(_PIECE)
         for content in _split(path, file):

@@ -78,7 +78,8 @@ def demand_unblocked(block: SessionBlock | None, code: str, now: dt.datetime) ->
 
 def parse_cdn(content: bytes) -> SessionBlock | None:
     """The block in a `1Cv8.cdn`; None where it says nothing."""
-    tokens = _tokens(_decoded(content[:CDN_BYTES]))
+    written = _decoded(content[:CDN_BYTES]).strip()
+    tokens = _tokens(written) if written.startswith("{") else []
     if len(tokens) < 3:
         return None
     tokens += [""] * (6 - len(tokens))

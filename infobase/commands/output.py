@@ -48,7 +48,7 @@ def console(*, error: bool = False) -> Console:
 
 def shown(value: object) -> str:
     """A value for people. Control characters, which could command the terminal, become U+FFFD."""
-    return _CONTROL.sub("\ufffd", _readable(value))
+    return _CONTROL.sub("\ufffd", _readable(value).replace("\r\n", "\n"))
 
 
 def _readable(value: object) -> str:
@@ -79,7 +79,7 @@ def remark(message: object) -> None:
 
 
 def _lines(message: object) -> str:
-    return "\n".join(_CONTROL.sub("\ufffd", line) for line in str(message).split("\n"))
+    return "\n".join(_CONTROL.sub("\ufffd", line) for line in str(message).replace("\r\n", "\n").split("\n"))
 
 
 def print_json(value: object) -> None:

@@ -31,6 +31,8 @@ def inspect_file(path: Path) -> Inspection:
     """FileUnrecognised, FileDamaged, ReaderMissing, and what reading our own files raises."""
     if path.is_dir():
         return _folder(path)
+    if not path.is_file():
+        raise FileUnrecognised(place=path)  # a pipe or a device, which might never end
     with path.open("rb") as file:
         head = file.read(_HEAD)
     reader = _by_content(head) or _BY_SUFFIX.get(path.suffix.casefold())

@@ -20,8 +20,11 @@ _BLOCK = Bilingual("блокировка начала сеансов", "a block 
 
 def inspect_list(path: Path) -> Inspection:
     found = list_file.read(path)
+    content = decode(path.read_bytes())
+    if content.text.strip() and not found.bases and not found.groups:
+        raise FileDamaged(place=path, detail=text(ru="в нём нет ни баз, ни групп", en="neither bases nor groups in it"))
     facts = {
-        text(ru="Кодировка", en="Encoding"): decode(path.read_bytes()).encoding,
+        text(ru="Кодировка", en="Encoding"): content.encoding,
         text(ru="Баз", en="Bases"): len(found.bases),
         text(ru="Групп", en="Groups"): len(found.groups),
     }
@@ -42,7 +45,7 @@ def inspect_log(path: Path) -> Inspection:
         text(ru="Последнее", en="Last"): last,
         text(ru="Пользователей", en="Users"): len(names - {""}),
     }
-    form = "lgd (SQLite)" if path.suffix.casefold() == ".lgd" else "1CV8LOG"
+    form = "lgd (SQLite)" if log_files.is_database(path) else "1CV8LOG"
     return Inspection(path, "event_log", _LOG, None, form, facts, [("EventLog", count)])
 
 

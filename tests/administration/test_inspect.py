@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import random
+import shutil
 import sys
 from pathlib import Path
 
@@ -156,6 +158,8 @@ def test_a_file_that_makes_the_parser_grow_forever_is_stopped(tmp_path: Path) ->
         ("x.lgd", b"hello", errors.LogUnreadable),
         ("1Cv8.dt", b"1CIBDmpF3hello", errors.FileDamaged),
         ("x.efd", b"hello", errors.FileDamaged),
+        ("x.v8i", bytes(range(1, 256)), errors.FileDamaged),
+        ("y.cdn", b"\x01\x02,20260101,20270101,\xff", errors.FileDamaged),
     ],
 )
 def test_damage_is_a_clear_error(
@@ -165,3 +169,25 @@ def test_damage_is_a_clear_error(
     code, _, err = program("inspect", tmp_path / name)
     assert code == error.exit_code, err
     assert name in err
+
+
+def test_what_never_ends_is_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.dt")
+    for place in (tmp_path / "pipe.dt", Path(os.devnull)):
+        with pytest.raises(errors.FileUnrecognised):
+            inspect_file(place)
+
+
+def test_a_log_under_another_name_is_a_log(program: Program, tmp_path: Path) -> None:
+    place = Place(f'File="{tmp_path / "base"}";')
+    place.create()
+    place.session().close()
+    shutil.copy(tmp_path / "base" / "1Cv8Log" / "1Cv8.lgd", tmp_path / "1Cv8.1CD")
+    assert told(program, tmp_path / "1Cv8.1CD")["kind"] == "event_log"
+
+
+def test_a_period_without_a_record_does_not_hide_the_others(tmp_path: Path) -> None:
+    folder = text_log(tmp_path)
+    before = inspect_file(folder).tables
+    (folder / "20991231000000.lgp").write_bytes(b"")
+    assert inspect_file(folder).tables == before and before

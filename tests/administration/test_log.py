@@ -288,7 +288,6 @@ def test_shown_and_exported_from_a_file(program: Program, tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     "content",
     [
-        "",
         "Не журнал",
         LGP.replace("20240508134828", "не дата"),
         LGP.replace("{20240508134828,N,", "}{20240508134828,N,"),
