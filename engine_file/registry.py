@@ -226,7 +226,7 @@ class Registry:
         try:
             while others := self.others():
                 if time.monotonic() >= deadline:
-                    holder = "; ".join(str(e) for e in others)
+                    holder = "; ".join(map(str, _named(others)))
                     raise InfobaseBusy(place=self._folder.root, holder=holder)
                 time.sleep(0.05)
             mine = next((e for e in self.entries() if e.owner == self.owner and e.session), None)
@@ -298,6 +298,12 @@ def _read_text(path: Path) -> str:
         return path.read_text("utf-8", "replace")
     except OSError:
         return ""
+
+
+def _named(entries: list[Entry]) -> list[Entry]:
+    """Each program by its sessions; one that has none as it is."""
+    known = {e.owner for e in entries if e.session is not None}
+    return [e for e in entries if e.session is not None or e.owner not in known]
 
 
 def _card(entry: Entry) -> dict[str, object]:

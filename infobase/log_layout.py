@@ -200,9 +200,10 @@ def select_statement(wanted: LogFilter, placeholder: str, prefix: str = "") -> S
         if moment is not None:
             where.append(f"l.date {sign} {placeholder}")
             params.append(to_ticks(moment))
-    if wanted.after:
-        where.append(f'l."rowID" > {placeholder}')
-        params.append(wanted.after)
+    for sign, number in ((">", wanted.after), ("<", wanted.before)):
+        if number:
+            where.append(f'l."rowID" {sign} {placeholder}')
+            params.append(number)
     condition = f" WHERE {' AND '.join(where)}" if where else ""
     order = "DESC" if wanted.newest_first else "ASC"
     limit = f" LIMIT {int(wanted.limit)}" if wanted.limit and not wanted.text else ""

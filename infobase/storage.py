@@ -214,7 +214,7 @@ class LogEntry:
 
 @dataclass(frozen=True, slots=True)
 class LogFilter:
-    """Every given condition must hold. `since` <= date < `until`; `after`: entries with greater numbers."""
+    """Every given condition must hold. `since` <= date < `until`; `after`, `before`: entries with greater, with lesser numbers (0: any)."""
 
     since: dt.datetime | None = None
     until: dt.datetime | None = None
@@ -226,6 +226,7 @@ class LogFilter:
     limit: int = 0
     newest_first: bool = False
     after: int = 0
+    before: int = 0
 
 
 class EventLogStore(Protocol):

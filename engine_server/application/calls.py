@@ -25,7 +25,7 @@ from engine_server.application.state import Worker
 from engine_server.failures import CallRepeated
 from engine_server.sessions import own_prefix
 from engine_server.wire import objects, values
-from engine_server.wire.protocol import BATCH
+from engine_server.wire.protocol import BATCH, LOG_PAGE
 from infobase import configuration_update, query_json
 from infobase.bulk_objects import BulkLoad
 from infobase.errors import (
@@ -50,7 +50,6 @@ from infobase.session_block import SessionBlock
 from infobase.storage import LockInfo, LockKey, LogEntry, LogFilter, SessionAdministration, SessionInfo
 
 Args = Mapping[str, Any]
-MOST_LOG_ENTRIES = 100_000
 SERVING = (
     "infobase.advice",
     "infobase.configuration_update",
@@ -584,7 +583,7 @@ def log_read(context: Context, args: Args) -> object:
     wanted = values.decode(args["filter"])
     if not isinstance(wanted, LogFilter):
         raise values.refused("filter")
-    most = min(wanted.limit or MOST_LOG_ENTRIES, MOST_LOG_ENTRIES)
+    most = min(wanted.limit or LOG_PAGE, LOG_PAGE)
     entries = context.base.engine.event_log().read(replace(wanted, limit=most))
     return [values.encode(e) for e in entries]
 

@@ -6,6 +6,7 @@ import datetime as dt
 import uuid
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn, cast
 
@@ -13,6 +14,7 @@ from engine_server.remote.address import parse_server
 from engine_server.remote.door import Door
 from engine_server.remote.interactive import RemoteTransaction
 from engine_server.wire import values
+from engine_server.wire.protocol import LOG_PAGE
 from infobase.connection_string import ConnectionString
 from infobase.errors import NotOverTheWire
 from infobase.i18n import text
@@ -136,8 +138,21 @@ class RemoteEventLog:
         self._door.answer("log_append", {"entries": [values.encode(e) for e in entries]})
 
     def read(self, wanted: LogFilter) -> Iterator[LogEntry]:
+        """In pages: a log may be longer than an answer."""
+        left, page = wanted.limit, wanted
+        while True:
+            size = min(left or LOG_PAGE, LOG_PAGE)
+            found = self._page(replace(page, limit=size))
+            yield from found
+            left -= len(found) if wanted.limit else 0
+            if len(found) < size or (wanted.limit and not left):
+                return
+            last = found[-1].number
+            page = replace(page, before=last) if wanted.newest_first else replace(page, after=last)
+
+    def _page(self, wanted: LogFilter) -> list[LogEntry]:
         given = self._door.answer("log_read", {"filter": values.encode(wanted)})
-        return (cast(LogEntry, values.decode(entry)) for entry in given)
+        return [cast(LogEntry, values.decode(entry)) for entry in given]
 
     def trim(self, before: dt.datetime, last: int = 0) -> int:
         return int(self._door.answer("log_trim", {"before": values.encode(before), "last": last}))

@@ -21,3 +21,5 @@ TRANSACTION_IDLE_SECONDS = 20.0
 """An interactive transaction that hears nothing for so long is rolled back: it holds locks."""
 TRANSACTION_SECONDS = 600.0
 """The longest life of an interactive transaction."""
+LOG_PAGE = 5000
+"""Entries of the event log in one answer."""

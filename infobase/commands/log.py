@@ -268,11 +268,11 @@ def trim(connection: str, before: str, save_as: Path | None, no_archive: bool, l
         )
         store = base.kernel.engine.event_log()
         removed = _cut(store, until, target)
-        kept = f" ({target})" if target else ""
+        kept = f" ({target})" if target and removed else ""
         comment = text(ru=f"до {until}: {removed}{kept}", en=f"before {until}: {removed}{kept}")
         store.append([session.log_entry("_$InfoBase$_.EventLogReduce", comment=comment)])
     said = text(ru=f"Удалено событий: {removed}", en=f"Removed events: {removed}")
-    say(f"{said}; {text(ru='архив', en='archive')}: {target}" if target else said)
+    say(f"{said}; {text(ru='архив', en='archive')}: {target}" if target and removed else said)
 
 
 def _cut(store: EventLogStore, until: dt.datetime, target: Path | None) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import uuid
 from collections.abc import Iterable
@@ -106,6 +107,22 @@ def spoil(conn: str) -> None:
 
 def checked(program: Program, conn: str) -> set[str]:
     return told_faults(json.loads(program("check", conn, "--json")[1]))
+
+
+def test_check_leaves_every_byte_of_a_file_base(program: Program, tmp_path: Path) -> None:
+    base = tmp_path / "base"
+    spoil_at = f'File="{base}";'
+    Place(spoil_at).create()
+    spoil(spoil_at)
+
+    def bytes_of() -> dict[str, str]:
+        kept = [p for p in base.rglob("*") if p.is_file() and not {"1Cv8Log", "1Cv8Ses"} & set(p.parts)]
+        return {str(p.relative_to(base)): hashlib.sha256(p.read_bytes()).hexdigest() for p in kept}
+
+    before = bytes_of()
+    for options in ((), ("--copy",), ("--copy", "--fix", "--bad-refs", "create")):
+        program("check", spoil_at, *options)
+        assert bytes_of() == before, options
 
 
 def test_check_changes_nothing_without_fix(program: Program, conn: str) -> None:

@@ -180,6 +180,14 @@ def test_ended_sessions_do_not_keep_the_base_from_exclusive_mode(place: Place) -
         assert sorted(str(g.Description) for g in again.catalogs.Goods.select()) == ["alone", "before"]
 
 
+def test_whoever_keeps_from_exclusive_mode_is_named_once_by_his_session(place: Place) -> None:
+    place.create("Chief")
+    with place.session("Chief") as _, Place(place.connection).session("Chief") as other:
+        with pytest.raises(InfobaseBusy) as refused, other.kernel.engine.exclusive(0.1):
+            pass
+        assert str(refused.value).count("pid") == 1 and "Chief" in str(refused.value)
+
+
 def test_one_of_two_sessions_of_a_process_may_be_ended(place: Place) -> None:
     place.create()
     with place.session() as first, place.session() as second:
