@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine_file import bulk, golden, upkeep
+from engine_file import bulk, golden, left_journal, upkeep
 from engine_file.administration import FileAdministration
 from engine_file.event_log import FileEventLog
 from engine_file.failures import translate
@@ -132,7 +132,7 @@ class FileEngine:
         if is_network(root):
             demand_locks(root)
         with _folder_errors(root):
-            self._registry.enter()
+            self._registry.enter(lambda alone: left_journal.settle(store, alone))
         try:
             with _folder_errors(root):
                 self._gate = shared_gate(self.folder.gate, self.folder.queue, self.folder.holder)

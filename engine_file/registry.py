@@ -60,10 +60,13 @@ class Registry:
 
     # --- entries ---
 
-    def enter(self) -> str:
-        """Register the engine; the entry's id. InfobaseLockedExclusively."""
+    def enter(self, first: Callable[[Callable[[], bool]], None] | None = None) -> str:
+        """Register the engine; the entry's id. InfobaseLockedExclusively. `first` is done before, while nobody else can come in; it may ask
+        whether nobody is in."""
         with self._changing():
             self._demand_shared()
+            if first is not None:
+                first(lambda: not self._alive())
             self._own = self._write(Entry(uuid.uuid4().hex, self.owner, os.getpid(), HOST))
             self._own_end = str(self._folder.sessions / f"{self._own}.end")
             return self._own

@@ -127,13 +127,24 @@ class Store:
             conn.execute("PRAGMA query_only = ON")
 
     def _convert(self, conn: sqlite3.Connection) -> None:
-        now = conn.execute(f"PRAGMA journal_mode = {self.journal}").fetchone()[0]
-        if now != self.journal:
+        if not self._converted(conn):
             detail = text(
-                ru="база открыта с другого компьютера в режиме журнала WAL; закройте её там",
-                en="the base is open on another computer with a WAL journal; close it there",
+                ru="база открыта с другого компьютера с журналом другого вида; закройте её там",
+                en="the base is open on another computer with another kind of journal; close it there",
             )
             raise EngineUnavailable(place=self.path, detail=detail)
+
+    def _converted(self, conn: sqlite3.Connection) -> bool:
+        """False at once where another connection stands in the way."""
+        conn.execute("PRAGMA busy_timeout = 0")
+        try:
+            return bool(conn.execute(f"PRAGMA journal_mode = {self.journal}").fetchone()[0] == self.journal)
+        except sqlite3.OperationalError as problem:
+            if problem.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+                raise
+            return False
+        finally:
+            conn.execute("PRAGMA busy_timeout = 20000")
 
     def demand_plain_schema(self) -> None:
         """Our bases have neither triggers nor views: in a foreign file they could run anything. InfobaseDamaged."""

@@ -148,6 +148,18 @@ class InfobaseDamaged(InfobaseError):
     en = "The infobase {place} is damaged or incomplete: {detail}. Run `check`; restore from a backup."
 
 
+class JournalForeign(InfobaseError):
+    exit_code = 119
+    ru = (
+        "Рядом с {place} лежит журнал другой базы, {journal}: {detail}. Открытие смешало бы их. Ничего не изменено. Если 1Cv8.1CD скопирован сюда, "
+        "перенесите {journal} из этой папки; если это прежняя база, верните её собственный файл 1Cv8.1CD или восстановите её из резервной копии."
+    )
+    en = (
+        "Beside {place} lies another base's journal, {journal}: {detail}. Opening would mix them. Nothing was changed. If 1Cv8.1CD was copied here, "
+        "move {journal} out of this folder; if this is the base it was, bring back its own 1Cv8.1CD, or restore it from a backup."
+    )
+
+
 class InfobaseVersionUnsupported(InfobaseError):
     exit_code = 26
     ru = "{place}: формат {found} новее поддерживаемого {supported}. Обновите программу."
