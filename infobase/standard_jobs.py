@@ -1,10 +1,10 @@
-"""The kernel's own kinds of jobs: backups, and trimming of the event log."""
+"""The kernel's own kinds of jobs - backups, upkeep of totals, trimming of the event log - and the jobs every base should have."""
 
 from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -20,12 +20,14 @@ from infobase.job_kinds import JobContext, JobKind, Registry
 from infobase.jobs import Job, Jobs, utc_now
 from infobase.served import door_of, served
 from infobase.session import Session
+from infobase.totals_upkeep import maintain_totals
 
 Parameters = TypeVar("Parameters")
 
 
 def register(kinds: Registry) -> None:
     kinds.add(JobKind("backup", Bilingual("Резервное копирование", "Backup"), _run_backup, _check_backup))
+    kinds.add(JobKind("totals", Bilingual("Обслуживание итогов", "Totals maintenance"), _run_totals))
     kinds.add(JobKind("log_trim", Bilingual("Сокращение журнала", "Trimming of the event log"), _run_trim, _check_trim))
 
 
@@ -103,6 +105,61 @@ def _run_backup(context: JobContext) -> str:
     )
     removed = text(ru=f", удалено старых: {len(made.removed)}", en=f", old ones removed: {len(made.removed)}")
     return f"{made.backup.place}" + (removed if made.removed else "")
+
+
+# --- totals ---
+
+
+def _run_totals(context: JobContext) -> str:
+    done = maintain_totals(context.session)
+    rebuilt = ", ".join(done.rebuilt) or "-"
+    return text(
+        ru=f"регистров: {done.registers}, пересчитаны: {rebuilt}, удалено пустых строк: {done.removed}",
+        en=f"registers: {done.registers}, summed anew: {rebuilt}, empty rows removed: {done.removed}",
+    )
+
+
+# --- what every base should have ---
+
+BACKUP_EVERY = 30 * 60
+BACKUP_KEEP = "48,30d:1d"
+"""The last day of half-hourly backups, and one a day for a month."""
+TRIM_AFTER = "90d"
+
+
+def usual_jobs(backup: BackupParameters | None) -> list[Job]:
+    """Backups every 30 minutes, where a place for them is known; once a day the totals, a look for stale classifiers, a shorter event log.
+    A kind no installed package provides is left out."""
+    from infobase.job_kinds import registry
+
+    made = [
+        Job("totals", "totals", {}, DAY),
+        Job("classifiers", "classifiers", {}, DAY),
+        Job("log_trim", "log_trim", {"older_than": TRIM_AFTER}, DAY),
+    ]
+    if backup is not None:
+        made.insert(0, Job("backup", "backup", backup.as_json(), BACKUP_EVERY))
+    return [j for j in made if j.kind in registry().kinds]
+
+
+def add_usual_jobs(session: Session, backup: BackupParameters | None) -> list[str]:
+    """Add those that are missing; jobs of these names stay as they are. What was added, by name."""
+    jobs = Jobs(session.kernel)
+    with session.transaction() as tx:
+        jobs.ensure(tx)
+        there = {j.name for j in jobs.all(tx)}
+        added = [j for j in usual_jobs(backup) if j.name not in there]
+        for job in added:
+            jobs.put(tx, replace(job, created_by=session.info.user), utc_now())
+        if added:
+            tx.log([session.log_entry("_$Job$_.Scheduled", comment=", ".join(j.name for j in added))])
+    return [j.name for j in added]
+
+
+@served("Administration")
+def add_usual_jobs_without_backups(session: Session) -> list[str]:
+    """From afar too: a place for backups is the computer's of the server, and its own jobs have one."""
+    return add_usual_jobs(session, None)
 
 
 # --- event log ---

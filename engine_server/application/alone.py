@@ -61,8 +61,8 @@ def _clear(worker: Worker, record: InfobaseRecord, holder: str, end: str) -> Non
 def _wait(worker: Worker, record: InfobaseRecord, keep: str) -> None:
     """Until no other connection to the base's database is left."""
     if not keep:
-        worker.bases.drop(record.id)
-    engine = worker.bases.engine(record)
+        worker.drop(record.id)
+    engine = worker.direct.engine(record)
     place = engine.where()
     engine.close()
     deadline = time.monotonic() + WAIT_SECONDS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -16,6 +17,7 @@ from engine_server.application.settings import FOLDER_VARIABLE, default_folder
 from engine_server.application.state import Worker, worker_at
 from engine_server.application.worker import Loop
 
+_log = logging.getLogger("infobase.server")
 LOGINS_AT_ONCE = 2
 """Checking a password takes 64 MB and all cores for a moment."""
 QUEUE_PER_THREAD = 64
@@ -35,8 +37,10 @@ def create(worker: Worker) -> Starlette:
         loop = Loop(worker)
         loop.start()
         jobs = JobsLoop(worker)
-        if not worker.settings.pooled:  # a runner's session is a lock of its connection, which a pooler would share
+        if worker.has_direct():
             jobs.start()
+        else:
+            _log.warning("scheduled jobs do not run: behind a pooler they need the setting `direct`")
         try:
             yield
         finally:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import cast
 
 from engine_server.application.cluster import ClusterDatabase
@@ -106,10 +106,16 @@ class OpenBase:
 
 
 class Bases:
-    """Opens on demand, anew when the registry's epoch has grown, and closes what nobody uses."""
+    """Opens on demand, anew when the registry's epoch has grown, and closes what nobody uses. `past`: pooler -> the server behind it, for work
+    that needs a database session of its own."""
 
-    def __init__(self, cluster: ClusterDatabase, settings: ServerSettings) -> None:
-        self.cluster, self.settings = cluster, settings
+    def __init__(
+        self,
+        cluster: ClusterDatabase,
+        settings: ServerSettings,
+        past: Mapping[tuple[str, int], tuple[str, int]] | None = None,
+    ) -> None:
+        self.cluster, self.settings, self.past = cluster, settings, past or {}
         self._open: dict[uuid.UUID, OpenBase] = {}
         self._retired: list[OpenBase] = []
         self._mutex = threading.Lock()
@@ -159,6 +165,8 @@ class Bases:
 
     def _engine(self, record: InfobaseRecord, sealed: bytes) -> ServerEngine:
         place = self.cluster.vault.open_place(sealed)
+        host, port = self.past.get((place.host, place.port), (place.host, place.port))
+        place = replace(place, host=host, port=port)
         made = ServerEngine(place, pool_size=self.settings.pool_size, prepare=not self.settings.pooled)
         made.place = record.name
         return made

@@ -612,7 +612,10 @@ def jobs_run(context: Context, args: Args) -> object:
     record = context.base.record
     if record.scheduled_jobs_deny:
         raise ScheduledJobsDenied(place=record.name)
-    with runner_of(context.base, context.session.info.user) as runner:
+    with (
+        context.worker.direct.use(record, by=str(context.server)) as base,
+        runner_of(base, context.session.info.user) as runner,
+    ):
         return values.encode(run_jobs(runner, str(args["name"])))
 
 

@@ -7,8 +7,9 @@ from importlib.metadata import entry_points
 from engine_server.application import infobases
 from engine_server.application import vault as vaults
 from engine_server.application.cluster import ClusterDatabase
+from engine_server.application.jobs_loop import add_standard_jobs
 from engine_server.application.settings import ServerHome
-from engine_server.application.state import cluster_place, embedded
+from engine_server.application.state import Worker, cluster_place, embedded
 from engine_server.engine import ServerEngine
 from infobase.errors import InfobaseNotFound, UsageError
 from infobase.i18n import text
@@ -28,6 +29,7 @@ def add(home: ServerHome) -> bool:
             return False
         except InfobaseNotFound:
             _make(cluster)
+            _add_jobs(home)
             return True
     finally:
         cluster.close()
@@ -46,3 +48,12 @@ def _make(cluster: ClusterDatabase) -> None:
         infobases.register(cluster, NAME, place)
     finally:
         engine.close()
+
+
+def _add_jobs(home: ServerHome) -> None:
+    """The same jobs every base of a server has."""
+    worker = Worker(home)
+    try:
+        add_standard_jobs(worker, infobases.find(worker.cluster, NAME))
+    finally:
+        worker.close()

@@ -19,16 +19,12 @@ from infobase.backups.keys import BackupKey, make_key
 from infobase.errors import InfobaseError
 from infobase.infobase import system_session
 from infobase.job_runner import JobRunner
-from infobase.jobs import Job, Jobs, utc_now
 from infobase.rights import Access
 from infobase.session import Session
+from infobase.standard_jobs import BACKUP_KEEP, BackupParameters, add_usual_jobs
 from infobase.storage import SessionInfo
 
 APPLICATION = "BackgroundJob"
-BACKUP_EVERY = 30 * 60
-KEEP = "48,30d:1d"
-"""The last day of half-hourly backups, and one a day for a month."""
-DAY = 24 * 60 * 60
 _log = logging.getLogger("infobase.server")
 
 
@@ -84,7 +80,7 @@ class JobsLoop:
                 _log.warning("jobs of an infobase: %s", type(e).__name__)
 
     def _of(self, record: InfobaseRecord) -> None:
-        with self.worker.bases.use(record, counts=False) as base:
+        with self.worker.direct.use(record, counts=False) as base:
             known = self._runners.get(record.id)
             if known is None or known.base is not base:
                 self._forget(record.id)
@@ -118,18 +114,9 @@ def backup_key(worker: Worker, name: str) -> BackupKey:
 
 
 def add_standard_jobs(worker: Worker, record: InfobaseRecord) -> None:
-    """What a base of a server has from its first day: encrypted backups every 30 minutes, and a log that does not grow for ever. Jobs that are
-    there already stay as they are. The key lies in the server's folder, outside the base and its backups."""
+    """What a base of a server has from its first day, see `infobase.standard_jobs.usual_jobs`. The key of its backups lies in the server's
+    folder, outside the base and its backups."""
     home, key = worker.home.folder, backup_key(worker, record.name)
-    backup = {"folder": str(home / "backups" / record.name), "keep": KEEP, "key_file": str(key.place), "plain": False}
+    backup = BackupParameters(str(home / "backups" / record.name), BACKUP_KEEP, str(key.place))
     with worker.bases.use(record) as base:
-        session, jobs = system_session(base.base.kernel), Jobs(base.base.kernel)
-        with session.transaction() as tx:
-            jobs.ensure(tx)
-            there = {j.name for j in jobs.all(tx)}
-            for job in (
-                Job("backup", "backup", backup, BACKUP_EVERY),
-                Job("log_trim", "log_trim", {"older_than": "90d"}, DAY),
-            ):
-                if job.name not in there:
-                    jobs.put(tx, job, utc_now())
+        add_usual_jobs(system_session(base.base.kernel), backup)

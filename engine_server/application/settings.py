@@ -12,6 +12,7 @@ data folder/
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -57,6 +58,8 @@ class ServerSettings:
     """How often a worker looks for due jobs."""
     pooled: bool = False
     """True behind PgBouncer in transaction mode: no prepared statements, no start-up options."""
+    direct: str = ""
+    """Behind a pooler: `pooler:port=server:port` with commas, the way past it for jobs, backups, restores and restructuring; "" = none."""
     trusted_proxies: str = ""
     """Addresses whose X-Forwarded-For is believed, with commas; "" = nobody's."""
     tls_certificate: str = ""
@@ -118,8 +121,20 @@ def from_dict(given: dict[str, object], place: Path) -> ServerSettings:
         if isinstance(value, int | float) and not isinstance(value, bool) and value <= 0 and name != "port":
             raise _invalid(place, f"{name}: нужно больше нуля", f"{name}: must be positive")
     made = ServerSettings(**given)  # type: ignore[arg-type]
+    pairs(made.direct)
     if not 0 <= made.port < 65536:
         raise _invalid(place, "port: от 0 до 65535", "port: 0 to 65535")
+    return made
+
+
+def pairs(direct: str) -> dict[tuple[str, int], tuple[str, int]]:
+    """`a:6432=b:5432, ...` as addresses. ServerSettingsInvalid."""
+    made = {}
+    for part in filter(None, (p.strip() for p in direct.split(","))):
+        found = re.fullmatch(r"(\S+):(\d+)\s*=\s*(\S+):(\d+)", part)
+        if found is None:
+            raise _invalid(Path(FILE), f"direct: нужно pooler:6432=server:5432, а не {part}", f"direct: not {part!r}")
+        made[found[1], int(found[2])] = found[3], int(found[4])
     return made
 
 

@@ -8,9 +8,10 @@ import re
 import socket
 import threading
 import time
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -74,6 +75,7 @@ class Worker:
         place = cluster_place(home, self.vault, self.embedded)
         self.cluster = ClusterDatabase(place, self.vault, prepare=not home.settings.pooled)
         self.bases = Bases(self.cluster, self.settings)
+        self.direct = self._direct_bases()
         self.metrics = Metrics()
         self.name = f"{socket.gethostname()}:{os.getpid()}"
         self.draining = False
@@ -81,6 +83,17 @@ class Worker:
         self._running: dict[int, RunningCall] = {}
         self._numbers = itertools.count()
         self._mutex = threading.Lock()
+
+    def _direct_bases(self) -> Bases:
+        """The bases for work that a transaction pooler would break."""
+        if not self.settings.pooled:
+            return self.bases
+        past = server_settings.pairs(self.settings.direct)
+        return Bases(self.cluster, replace(self.settings, pooled=False, pool_size=2), past)
+
+    def has_direct(self) -> bool:
+        """Whether jobs can be run: a runner's claims live as long as its database session."""
+        return not self.settings.pooled or bool(self.settings.direct)
 
     @contextmanager
     def running(self, base: OpenBase, server: ServerSession, name: str, session: Session) -> Iterator[RunningCall]:
@@ -126,8 +139,14 @@ class Worker:
     def calls(self) -> list[RunningCall]:
         return list(self._running.values())
 
+    def drop(self, infobase: uuid.UUID) -> None:
+        """Close a base in this worker."""
+        self.bases.drop(infobase)
+        self.direct.drop(infobase)
+
     def close(self) -> None:
         self.bases.close()
+        self.direct.close()
         self.cluster.close()
 
 

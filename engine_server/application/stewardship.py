@@ -184,7 +184,7 @@ def restore_over(
 
     verify_dump(source, wanted.password)
     with alone(worker, record, holder, end="restored"):
-        engine = worker.bases.engine(record)
+        engine = worker.direct.engine(record)
         try:
             own_id, jobs = _coming_back(cast(StorageEngine, engine), wanted)
             made = bases.restore_base(
@@ -280,7 +280,7 @@ def infobase_drop(worker: Worker, args: Args) -> object:
     record = infobases.find(worker.cluster, text_of(args, "name"))
     if args.get("drop_database") is True:
         with alone(worker, record, "infobase drop", end="terminated"):
-            engine = worker.bases.engine(record)
+            engine = worker.direct.engine(record)
             try:
                 engine.drop()
             except InfobaseNotFound:
@@ -288,7 +288,7 @@ def infobase_drop(worker: Worker, args: Args) -> object:
             finally:
                 engine.close()
     infobases.forget(worker.cluster, record)
-    worker.bases.drop(record.id)
+    worker.drop(record.id)
     return None
 
 

@@ -50,7 +50,9 @@ class Loop:
         worker = self.worker
         self._stop_wanted(worker.calls())
         rows = worker.cluster.rows("SELECT id FROM cluster.infobases WHERE exclusive_by <> ''")
-        worker.bases.close_idle({row[0] for row in rows})
+        exclusive = {row[0] for row in rows}
+        worker.bases.close_idle(exclusive)
+        worker.direct.close_idle(exclusive)
         self._show(worker.calls())
         if time.monotonic() - self._tidied > TIDY_SECONDS:
             self._tidied = time.monotonic()

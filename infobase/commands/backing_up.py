@@ -374,7 +374,11 @@ The schedule is kept in the base; `infobase jobs run CONN` or the application se
 @connection_argument()
 @click.argument("folder", metavar="DIR", type=_FOLDER)
 @option(
-    "--every", required=True, ru="Как часто: 30 (минут), 30min, 2h, 1d", en="How often: 30 (minutes), 30min, 2h, 1d"
+    "--every",
+    default="30min",
+    show_default=True,
+    ru="Как часто: 30 (минут), 30min, 2h, 1d",
+    en="How often: 30 (minutes), 30min, 2h, 1d",
 )
 @_keep_option
 @_key_option

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 
 import click
 
@@ -16,7 +17,14 @@ from infobase.job_kinds import registry
 from infobase.job_runner import JobRunner, run_jobs
 from infobase.jobs import Job, JobRun, history_of, jobs_of, remove_job, switch_job
 from infobase.served import door_of
-from infobase.standard_jobs import schedule_log_trim
+from infobase.standard_jobs import (
+    BACKUP_EVERY,
+    BACKUP_KEEP,
+    BackupParameters,
+    add_usual_jobs_without_backups,
+    schedule_backup,
+    schedule_log_trim,
+)
 
 jobs = group("jobs", ru="Регламентные задания базы", en="Scheduled jobs of a base")
 
@@ -215,3 +223,43 @@ def trim_log(connection: str, older_than: str, every: str, login: Login) -> None
             en=f"The log is trimmed every {shown(seconds)}: entries older than {older_than}",
         )
     )
+
+
+@command_in(
+    jobs,
+    "standard",
+    ru="""Добавить обычные задания
+
+Раз в день: обслуживание итогов, проверка устаревших классификаторов, сокращение журнала. С --backups ещё и резервные копии каждые 30 минут.
+Задания с такими именами остаются, как есть. У базы на сервере приложений они есть с первого дня.""",
+    en="""Add the usual jobs
+
+Once a day: totals maintenance, a look for stale classifiers, a shorter event log. With --backups also backups every 30 minutes. Jobs of these
+names stay as they are. A base of an application server has them from its first day.""",
+)
+@connection_argument()
+@option(
+    "--backups",
+    "folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    ru="Папка резервных копий",
+    en="The folder of backups",
+)
+@login_options
+@json_option
+def standard(connection: str, folder: Path | None, login: Login, as_json: bool) -> None:
+    with opened(connection, login) as (base, session):
+        demand_administrator(session)
+        door = door_of(base.kernel.engine)
+        there = {j.name for j in jobs_of(session)}
+        if folder is not None and "backup" not in there:
+            place = str(folder) if door is not None else str(folder.absolute())
+            schedule_backup(base, session, BackupParameters(place, BACKUP_KEEP), BACKUP_EVERY, "backup")
+        add_usual_jobs_without_backups(session)
+        added = [j.name for j in jobs_of(session) if j.name not in there]
+    if as_json:
+        print_json(added)
+        return
+    listed = ", ".join(added)
+    ru = f"Добавлены задания: {listed}" if added else "Обычные задания уже есть"
+    say(text(ru=ru, en=f"Added jobs: {listed}" if added else "The usual jobs are there"))

@@ -17,12 +17,15 @@ from classifiers.status import checklist, fresh_days, stale_classifiers
 from cli import root
 from infobase.commands.runner import run
 from infobase.errors import AccessDenied, ClassifierAmbiguous, ClassifierInvalid, ClassifierUnknown, ClassifierUnwanted
+from infobase.infobase import open_base
+from infobase.job_kinds import JobContext, kind_of
 from infobase.metadata.archive import write_cf
 from infobase.metadata.model import CLASSIFIER_KINDS, ClassifierUse
 from infobase.metadata.types import Ref
 from infobase.query_model import Query, SelectItem
 from infobase.rights import Access
 from infobase.session import Session
+from infobase.storage import LogFilter
 from tests.bases import file_place
 from tests.classifiers.helpers import CALENDAR_XML, OKOF_XML, OKSM_CSV, OKVED_CSV, RATES_XML, REAL, needs_real, put
 from tests.crm_bases import create_crm, crm, open_crm
@@ -262,6 +265,20 @@ def test_the_checklist_tells_stale_and_emptied(empty: str, tmp_path: Path) -> No
         assert [line.kind for line in stale_classifiers(session, dt.date(2024, 12, 31))] == ["oksm"]
         stale = {line.kind: line.state for line in stale_classifiers(session, dt.date(2026, 1, 20))}
         assert stale == {"banks": "stale", "oksm": "empty", "calendar": "stale"}
+
+
+def test_the_daily_job_names_what_is_stale_and_how_to_renew_it(empty: str) -> None:
+    with open_crm(f'File="{empty}";') as session:
+        load(session, "oksm", builtin_file(KINDS["oksm"]))
+        context = JobContext(open_base(session.kernel.engine), session, {})
+        kind = kind_of("classifiers")
+        assert "oksm" not in kind.run(context)
+        for item in list(session.catalogs.Countries.select()):
+            item.delete()
+        assert "oksm" in kind.run(context)
+        entries = list(session.kernel.engine.event_log().read(LogFilter(events=["Classifiers.Stale"])))
+        assert [e.severity for e in entries] == ["Warning"]
+        assert "infobase classifier load oksm" in entries[0].comment
 
 
 def test_a_configuration_has_its_own_rule_of_staleness() -> None:

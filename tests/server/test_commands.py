@@ -238,9 +238,7 @@ def folder() -> Iterator[Path]:
     shutil.rmtree(made, ignore_errors=True)
 
 
-def test_one_command_brings_a_server_with_a_demo_base_and_a_second_posts_a_document(
-    folder: Path, tmp_path: Path
-) -> None:
+def test_a_server_in_the_background(folder: Path, tmp_path: Path) -> None:
     port = free_port()
     env = {**os.environ, "INFOBASE_SERVER_DATA": str(folder), "INFOBASE_CACHE": str(tmp_path / "cache")}
 

@@ -17,6 +17,9 @@ from engine_server.embedded import _account
 from engine_server.place import ServerPlace
 from infobase.connection import connect
 from infobase.errors import LockTimeout
+from infobase.jobs import history_of
+from infobase.session import Session
+from infobase.standard_jobs import add_usual_jobs_without_backups
 from infobase.storage import LockKey
 from tests import postgres
 from tests.bases import Place
@@ -59,11 +62,23 @@ def pooler(pg_url: str) -> Iterator[ServerPlace]:
     shutil.rmtree(folder, ignore_errors=True)
 
 
+def _outcomes(session: Session, count: int) -> list[str]:
+    """Of the latest runs, once none of them runs any more."""
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        found = [r.outcome for r in history_of(session)]
+        if len(found) >= count and "running" not in found:
+            return found
+        time.sleep(0.2)
+    raise AssertionError(found)
+
+
 def test_a_server_behind_a_transaction_pooler(pooler: ServerPlace, pg_url: str, tmp_path: Path) -> None:
     name, registry = postgres.fresh_name("pb"), postgres.fresh_name("pbc")
     Place(postgres.connection_string(pg_url, name)).create()
     direct = postgres.place_in(pg_url, registry)
-    home = make_home(tmp_path / "home", direct, pooled=True)
+    past = f"{pooler.host}:{pooler.port}={direct.host}:{direct.port}"
+    home = make_home(tmp_path / "home", direct, pooled=True, direct=past, jobs_seconds=1.0)
     key = vault.load(home)
     (home / "cluster.dsn").write_bytes(key.seal_place(pooler.at(registry)))
     opened = ClusterDatabase(direct, key)
@@ -88,6 +103,8 @@ def test_a_server_behind_a_transaction_pooler(pooler: ServerPlace, pg_url: str, 
                 made.Goods.add(Item=goods.ref, Quantity=1)
                 made.post()
             assert [r["QuantityBalance"] for r in two.accumulation_registers.Stock.balance()] == [5]
+            assert add_usual_jobs_without_backups(one) == ["totals", "classifiers", "log_trim"]
+            assert _outcomes(two, 3) == ["succeeded"] * 3, "jobs go past the pooler"
     finally:
         server.stop()
         for database in (name, registry):
