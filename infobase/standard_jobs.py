@@ -18,9 +18,9 @@ from infobase.i18n import Bilingual, text
 from infobase.infobase import Infobase
 from infobase.job_kinds import JobContext, JobKind, Registry
 from infobase.jobs import Job, Jobs, utc_now
+from infobase.maintenance import maintain_totals
 from infobase.served import door_of, served
 from infobase.session import Session
-from infobase.totals_upkeep import maintain_totals
 
 Parameters = TypeVar("Parameters")
 

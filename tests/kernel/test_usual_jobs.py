@@ -9,11 +9,11 @@ from pathlib import Path
 from infobase.infobase import open_base
 from infobase.job_runner import JobRunner
 from infobase.jobs import history_of, jobs_of
+from infobase.maintenance import maintain_totals
 from infobase.session import Session
 from infobase.standard_jobs import BackupParameters, add_usual_jobs
 from infobase.storage import LogFilter, Statement
 from infobase.totals import totals_findings
-from infobase.totals_upkeep import maintain_totals
 from tests.bases import Place
 
 
