@@ -28,6 +28,12 @@ CLOSED = "Closed"
 ORIGIN = "Classifier"
 """The chosen bank's reference to its record in the classifier."""
 AT_ONCE = 200
+CBR_PARTICIPANTS = frozenset({"00", "10", "12", "15", "16", "40", "51", "52"})
+"""Types of participants (ED807; PZN of the older set) that are divisions of the Bank of Russia or bodies of the Treasury."""
+BANK_PARTICIPANTS = frozenset({"20", "30", "60", "65", "71"})
+"""Those whose accounts are accounts in a bank, whether or not it has a correspondent account of its own."""
+CORRESPONDENT_START = "301"
+"""How correspondent accounts of banks begin; the Treasury's single account (40102) is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,18 +98,18 @@ def check_account(session: Session, bank: Ref | str, account: str) -> None:
     """Whether a settlement account can be one of a bank (a chosen one, or a BIC): form and key by the Bank of Russia's rule of 1997.
 
     AccountMismatch says what is wrong; ObjectNotFound when there is no such bank."""
-    bic, name, closed = _bank(session, bank)
+    found = _bank(session, bank)
     given = account.strip()
 
     def mismatch(ru: str, en: str) -> AccountMismatch:
-        return AccountMismatch(account=given, bic=bic, bank=name, detail=text(ru=ru, en=en))
+        return AccountMismatch(account=given, bic=found.bic, bank=found.name, detail=text(ru=ru, en=en))
 
     if not is_account(given):
         raise mismatch("нужно 20 цифр", "20 digits are needed")
-    prefix = cbr_prefix(bic) if bic[6:9] in CBR_DIVISIONS else bank_prefix(bic)
+    prefix = cbr_prefix(found.bic) if found.of_central_bank else bank_prefix(found.bic)
     if not key_ok(prefix, given):
         raise mismatch("ключ счёта (9-я цифра) неверен", "the key of the account (digit 9) is wrong")
-    if closed:
+    if found.closed:
         raise mismatch("деятельность банка прекращена", "the bank has ceased to work")
 
 
@@ -168,14 +174,53 @@ def _put(session: Session, use: ClassifierUse, record: Mapping[str, Value], ref:
     return BankChange(bic, name, ref, changes=shown)
 
 
-def _bank(session: Session, bank: Ref | str) -> tuple[str, str, bool]:
-    """BIC, name, closed; of a reference to either catalog, or of a BIC, chosen banks first."""
+@dataclass(frozen=True, slots=True)
+class _Bank:
+    """What of a bank its accounts depend on. `kind`: participant type of the classifier, "" when it is not known."""
+
+    bic: str
+    name: str
+    closed: bool = False
+    kind: str = ""
+    correspondent: str = ""
+
+    @property
+    def of_central_bank(self) -> bool:
+        """Whether the accounts it keeps are accounts in the Bank of Russia: its divisions, bodies of the Treasury, and whoever has no
+        correspondent account and is not known to be a bank."""
+        if self.bic[6:9] in CBR_DIVISIONS or self.kind in CBR_PARTICIPANTS:
+            return True
+        return self.kind not in BANK_PARTICIPANTS and not self.correspondent.startswith(CORRESPONDENT_START)
+
+
+def _bank(session: Session, bank: Ref | str) -> _Bank:
+    """Of a reference to either catalog, or of a BIC, chosen banks first; the kind is what the classifier says of the BIC."""
     use = _use(session)
     places = [bank.type] if isinstance(bank, Ref) else [use.chosen, use.target]
     where = Compare("Ref", "=", bank) if isinstance(bank, Ref) else Compare("Code", "=", bank)
-    for place in places:
-        names = [n for n in ("Code", "Description", CLOSED) if n in _fields(session, place)]
-        rows = session.query(Query(place, select=tuple(SelectItem(n) for n in names), where=where, limit=1))
-        if rows:
-            return str(rows[0]["Code"]), str(rows[0]["Description"]), bool(rows[0].get(CLOSED, False))
-    raise ObjectNotFound(object=text(ru=f"банк {bank}", en=f"bank {bank}"))
+    found = next(filter(None, (_bank_in(session, use, place, where) for place in places)), None)
+    if found is None:
+        raise ObjectNotFound(object=text(ru=f"банк {bank}", en=f"bank {bank}"))
+    said = _bank_in(session, use, use.target, Compare("Code", "=", found.bic))
+    if said is None:
+        return found
+    return replace(found, kind=said.kind, correspondent=said.correspondent or found.correspondent)
+
+
+def _bank_in(session: Session, use: ClassifierUse, place: str, where: Compare) -> _Bank | None:
+    names = {"Code": "Code", "Description": "Description", CLOSED: CLOSED}
+    names |= {"ParticipantType": "ParticipantType", "CorrespondentAccount": "CorrespondentAccount"}
+    if place == use.target:
+        names = {n: use.fields.get(n, n) for n in names}
+    names = {n: own for n, own in names.items() if own in _fields(session, place)}
+    rows = session.query(Query(place, select=tuple(SelectItem(n) for n in names.values()), where=where, limit=1))
+    if not rows:
+        return None
+    row = {n: rows[0][own] for n, own in names.items()}
+    return _Bank(
+        str(row["Code"]),
+        str(row.get("Description", "")),
+        bool(row.get(CLOSED, False)),
+        str(row.get("ParticipantType") or ""),
+        str(row.get("CorrespondentAccount") or ""),
+    )

@@ -34,10 +34,14 @@ class ActivityFile(Reading):
         self.version = date_in_name(member)
         self.sections = 0
         self._codes: set[str] = set()
+        self._line = 0
 
     def items(self) -> Iterator[Item]:
         section = ""
-        for row in csv_lines(self):
+        for line, row in enumerate(csv_lines(self, blank=True), 1):
+            self._line = line
+            if not any(cell.strip() for cell in row):
+                continue
             if not self.records and {simplified(c) for c in row} & _HEADER:
                 continue
             self.records += 1
@@ -76,11 +80,12 @@ class ActivityFile(Reading):
         if CODE.fullmatch(code):
             return
         place = shown(code)
+        cell = f"B{self._line}"
         if _DATE.fullmatch(code) or _NUMBER.fullmatch(code):
             raise self.wrong(
                 "Code",
-                f"«{place}»: вместо кода дата или число: файл испорчен при сохранении в Excel; возьмите исходный файл",
-                f"{place!r}: a date or a number instead of a code: the file was spoiled by Excel; take the original one",
+                f"ячейка {cell} «{place}»: вместо кода дата или число: файл испорчен при сохранении в Excel; возьмите исходный файл",
+                f"cell {cell} {place!r}: a date or a number instead of a code: the file was spoiled by Excel; take the original one",
             )
         ru, en = f"«{place}»: нужен код вида 01.11.12", f"{place!r}: a code such as 01.11.12 is needed"
         raise self.wrong("Code", ru, en)

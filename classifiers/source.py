@@ -38,6 +38,10 @@ INNER_IN_MEMORY = 8 * 1024 * 1024
 CHUNK_BYTES = 256 * 1024
 HEAD_BYTES = 8 * 1024
 SEVEN_ZIP = b"7z\xbc\xaf\x27\x1c"
+OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+"""How files of Excel 97..2003 begin."""
+WORKBOOK_PARTS = frozenset({"xl/workbook.xml", "xl/workbook.bin", "content.xml"})
+"""A zip with one of these is a workbook."""
 ZIP_STARTS = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08", b"PK")
 
 Opener = Callable[[], AbstractContextManager[IO[bytes]]]
@@ -203,6 +207,10 @@ def _file(path: Path, name: str, stack: ExitStack) -> list[Member]:
         start = file.read(8)
     if start.startswith(b"PK"):
         return _zip(path, name, stack)
+    if start.startswith(OLE):
+        from classifiers.workbook import workbook_members
+
+        return workbook_members(path, name)
     if start.startswith(SEVEN_ZIP):
         from classifiers.seven_zip import seven_zip_members
 
@@ -212,6 +220,10 @@ def _file(path: Path, name: str, stack: ExitStack) -> list[Member]:
 
 def _zip(path: Path, name: str, stack: ExitStack) -> list[Member]:
     archive = stack.enter_context(zipfile.ZipFile(path))
+    if WORKBOOK_PARTS & set(archive.namelist()):
+        from classifiers.workbook import workbook_members
+
+        return workbook_members(path, name)
     infos = archive.infolist()
     if len(infos) > MAX_MEMBERS:
         raise refused(path, f"в архиве {len(infos)} файлов", f"the zip has {len(infos)} members")

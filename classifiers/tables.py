@@ -99,14 +99,14 @@ def csv_rows(reading: Reading, aliases: Aliases, positions: Positions | None) ->
         yield {name: _cell(row[i]) if i < len(row) else "" for name, i in columns.items()}
 
 
-def csv_lines(reading: Reading) -> Iterator[list[str]]:
-    """The rows of a CSV that are not blank."""
+def csv_lines(reading: Reading, *, blank: bool = False) -> Iterator[list[str]]:
+    """The rows of a CSV that are not blank, or all of them."""
     text = decoded(reading)
     lines = text.splitlines()
     source = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter_of(lines[:20]), strict=False)
     try:
         for row in source:
-            if any(cell.strip() for cell in row):
+            if blank or any(cell.strip() for cell in row):
                 yield row
     except csv.Error as error:
         line = source.line_num

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from classifiers.account_key import bank_prefix, cbr_prefix, with_key
+from classifiers.account_key import bank_prefix, cbr_prefix, key_ok, with_key
 from classifiers.banks_chosen import check_account, pick_banks, refresh_banks
 from classifiers.dbf_write import write_dbf
 from classifiers.loader import load
-from classifiers.sample import renamed, sample_banks, write_ed807
+from classifiers.sample import SampleBank, renamed, sample_banks, write_ed807
 from infobase.errors import AccountMismatch, ObjectNotFound, ValueInvalid
 from infobase.session import Session
 from tests.classifiers.helpers import kind_of, put, read, refusal, zipped
@@ -260,5 +260,46 @@ def test_accounts_are_checked_against_their_bank(session: Session, tmp_path: Pat
         assert bic in str(caught.value)
     at_centre = banks[0].bic  # an account in the Bank of Russia itself
     check_account(session, at_centre, with_key(cbr_prefix(at_centre), "40102810000000000001"))
+
     with pytest.raises(ObjectNotFound):
         check_account(session, "049999999", good)
+
+
+def test_where_an_account_is_kept_is_told_by_the_participant(session: Session, tmp_path: Path) -> None:
+    """The classifier's type, else whether there is a correspondent account; BIC 004525988 and 046577906 do not end in 000..002."""
+    treasury, bank, centre, other = sample_banks(12, 1)[1:5]
+
+    def like(model: SampleBank, bic: str, kind: str, *, accounts: bool) -> SampleBank:
+        children = model.children if accounts else []
+        return replace(model, bic=bic, info={**model.info, "PtType": kind}, children=list(children))
+
+    entries: list[object] = [
+        like(treasury, "004525988", "52", accounts=False),
+        like(centre, "044525900", "15", accounts=False),
+        like(bank, "046577906", "30", accounts=False),
+        like(other, "044525777", "99", accounts=False),
+    ]
+    load(session, "banks", directory(tmp_path, entries, dt.date(2026, 1, 12)))
+    number = "40503810000000000001"
+    for bic, of_central_bank in (
+        ("004525988", True),
+        ("044525900", True),
+        ("046577906", False),
+        ("044525777", True),
+    ):
+        right, wrong = cbr_prefix(bic), bank_prefix(bic)
+        if not of_central_bank:
+            right, wrong = wrong, right
+        good = with_key(right, number)
+        check_account(session, bic, good)
+        assert key_ok(wrong, good) or refused_by(session, bic, with_key(wrong, number))
+    check_account(
+        session, "004525988", "40102810545370000003"
+    )  # published: the single treasury account of a Treasury body
+    assert refused_by(session, "004525988", "40102810645370000003")
+
+
+def refused_by(session: Session, bic: str, account: str) -> bool:
+    with pytest.raises(AccountMismatch) as caught:
+        check_account(session, bic, account)
+    return bic in str(caught.value)
