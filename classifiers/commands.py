@@ -268,7 +268,7 @@ def status(connection: str, login: Login, as_json: bool) -> None:
                 v.source if v else "",
                 v.loaded_at if v else None,
                 v.loaded_by if v else "",
-                "" if line.state in ("loaded", "unwanted") else line.command,
+                "" if line.state in ("loaded", "replaced", "unwanted") else line.command,
             )
         )
     print_table(headers, rows)

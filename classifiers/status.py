@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -23,6 +23,9 @@ STATES: Mapping[str, Bilingual] = {
     "empty": Bilingual("записей нет, загрузите заново", "no records, load it again"),
     "stale": Bilingual("устарел", "stale"),
     "loaded": Bilingual("загружен", "loaded"),
+    "replaced": Bilingual(
+        "не нужен: адреса загружены из другого источника", "not needed: addresses come from the other source"
+    ),
     "unwanted": Bilingual("загружен, конфигурации не нужен", "loaded, not wanted by the configuration"),
 }
 
@@ -64,7 +67,15 @@ def checklist(session: Session, connection: str = "CONN", today: dt.date | None 
             )
         elif version is not None:
             made.append(ClassifierStatus(name, str(kind.title), "unwanted", 0, "", "", version))
-    return made
+    return _one_is_enough(made)
+
+
+def _one_is_enough(lines: list[ClassifierStatus]) -> list[ClassifierStatus]:
+    """Kinds that fill the same target, as KLADR and GAR do: where one of them has been loaded, the others are not missing."""
+    given = {line.target for line in lines if line.version is not None and line.rows}
+    return [
+        replace(line, state="replaced") if line.version is None and line.target in given else line for line in lines
+    ]
 
 
 def stale_classifiers(session: Session, today: dt.date) -> list[ClassifierStatus]:
