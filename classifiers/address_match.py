@@ -15,13 +15,13 @@ from classifiers.address_text import PLACE, STREET, words_of
 from infobase.storage import Transaction
 
 MAX_WORDS = 5
-MAX_KEYS = 160
+MAX_KEYS = 100
 """Names taken per beginning of a word."""
 MAX_PLACE_KEYS = 100
 MAX_PLACES = 200
 FIRST_KEYS = 8
 """The likeliest names are asked for apart from the rest, which a limit may cut."""
-MAX_PAIRS = 1600
+MAX_PAIRS = 800
 """(name of a street, place) pairs tried: one probe of the index each."""
 MIN_ANCHORS, MAX_ANCHORS = 12, 60
 """Places of which streets are looked for: fewer of them when many names fit."""
@@ -89,9 +89,10 @@ def _places(
     for code, place in made.found.items():
         made.own[code], made.exact[code] = covered(words, place.words)
     for code in made.found:
-        made.cover[code] = made.own[code]
-        for above in ancestors(code):
-            made.cover[code] |= made.own.get(above, 0)
+        cover = made.own[code]
+        for above in ancestors(code) if len(words) > 1 else ():
+            cover |= made.own.get(above, 0)
+        made.cover[code] = cover
     return made
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import cast
 
 from classifiers.address_codes import below
 from classifiers.address_store import Targets
@@ -80,6 +81,7 @@ class AddressReader:
 
     def __init__(self, session: Session, targets: Targets) -> None:
         self._session, self._targets = session, targets
+        self._known_columns: dict[tuple[str, tuple[str, ...]], list[str]] = {}
         for register in (targets.objects, targets.words, targets.types, targets.regions, targets.houses):
             if register:
                 session.access.demand("Read", register)
@@ -179,7 +181,13 @@ class AddressReader:
     def _table(self, register: str) -> str:
         return self._session.kernel.dialect.quote(self._session.kernel.layout.registers[register].table.name)
 
-    def _columns(self, register: str, names: Iterable[str]) -> list[str]:
+    def _columns(self, register: str, names: tuple[str, ...]) -> list[str]:
+        known = self._known_columns.get((register, names))
+        if known is None:
+            known = self._known_columns[register, names] = self._looked_up(register, names)
+        return known
+
+    def _looked_up(self, register: str, names: Iterable[str]) -> list[str]:
         layout = self._session.kernel.layout.registers[register]
         quote = self._session.kernel.dialect.quote
         fields = [layout.field(name) for name in names]
@@ -187,7 +195,7 @@ class AddressReader:
 
 
 def _place(row: Row) -> Place:
-    return Place(*(str(v) for v in row))
+    return Place(*cast("tuple[str, ...]", row))
 
 
 def _house_range(code: str) -> tuple[str, str]:
