@@ -91,11 +91,15 @@ class FileEventLog:
         finally:
             conn.close()
             self._codes.clear()
-        with staged.open("wb") as file:
-            file.write(made)
-            file.seek(VERSIONS_AT)
-            file.write(versions(self._journal))
-        staged.replace(self.path)
+        try:
+            with staged.open("wb") as file:
+                file.write(made)
+                file.seek(VERSIONS_AT)
+                file.write(versions(self._journal))
+            staged.replace(self.path)
+        except OSError:
+            staged.unlink(missing_ok=True)
+            raise
 
     def read(self, wanted: LogFilter) -> Iterator[LogEntry]:
         if not self.path.exists():

@@ -81,7 +81,8 @@ def from_bytes(raw: bytes, place: Path) -> BaseList:
     """ListInvalid only for broken UTF-16; every other text is a list."""
     made = BaseList(place)
     try:
-        lines = _NEWLINE.split(_decode(raw))
+        # Programs that add a BOM to a file that has one leave two: the second would hide the first entry.
+        lines = _NEWLINE.split(_decode(raw).lstrip("\ufeff"))
     except UnicodeDecodeError as e:
         detail = text(ru="файл повреждён: оборван текст UTF-16", en="the file is damaged: broken UTF-16 text")
         raise ListInvalid(place=place, detail=detail) from e

@@ -127,3 +127,14 @@ def test_common_lists_are_shown(program: Program, tmp_path: Path) -> None:
     assert [(e["name"], e["read_only"]) for e in found] == [("Common", True)]
     assert shown(program, "--no-common") == []
     assert program("list", "remove", "Common")[0] == errors.ListInvalid.exit_code
+
+
+def test_a_second_bom_hides_no_entry(program: Program, tmp_path: Path) -> None:
+    """Left by programs that put one before a file that has one."""
+    place = tmp_path / "list" / "ibases.v8i"
+    place.parent.mkdir()
+    place.write_bytes(b"\xef\xbb\xbf" * 3 + b'[A]\r\nConnect=File="/a";\r\n')
+    assert shown(program) == [("A", "/")]
+    assert program("list", "add", "B", tmp_path / "b")[0] == 0
+    assert sorted(shown(program)) == [("A", "/"), ("B", "/")]
+    assert place.read_bytes().startswith(b"\xef\xbb\xbf[A]\r\n")
