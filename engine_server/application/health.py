@@ -28,9 +28,7 @@ async def readyz(request: Request) -> Response:
 
 async def metrics(request: Request) -> Response:
     worker = worker_of(request)
-    opened = worker.bases.opened()
-    worker.metrics.bases.set(len(opened))
-    worker.metrics.pool.set(sum(base.engine.idle_connections() for base in opened))
+    worker.show_pools()
     return Response(worker.metrics.text(), media_type="text/plain; version=0.0.4")
 
 

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import binascii
 import logging
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, TypeVar
 
@@ -22,6 +23,8 @@ from infobase.errors import InfobaseError, InternalError, RequestInvalid, Reques
 from infobase.i18n import LANGUAGES, set_language, text
 
 T = TypeVar("T")
+LEAST_PACE = 16 * 1024
+"""Bytes a second a body must come at, on the average, beside the seconds everybody has."""
 Endpoint = Callable[[Request], Awaitable[Response]]
 _log = logging.getLogger("infobase.server")
 
@@ -76,10 +79,12 @@ async def chunks(request: Request, limit: int) -> AsyncIterator[bytes]:
     if told.isdecimal() and int(told) > limit:
         raise RequestTooLarge(limit=limit)
     seconds = worker_of(request).settings.body_seconds
-    stream, received = request.stream(), 0
+    stream, received, begun = request.stream(), 0, time.monotonic()
     while True:
+        # A client that drips bytes has no more time than one that is silent: the whole body must keep a least pace.
+        left = begun + seconds + received / LEAST_PACE - time.monotonic()
         try:
-            part = await asyncio.wait_for(anext(stream), seconds)
+            part = await asyncio.wait_for(anext(stream), min(seconds, max(left, 0.001)))
         except StopAsyncIteration:
             return
         except TimeoutError:

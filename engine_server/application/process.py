@@ -16,6 +16,7 @@ from pathlib import Path
 
 import portalocker
 
+from engine_server.application import metrics
 from engine_server.application import settings as server_settings
 from engine_server.application.settings import FOLDER_VARIABLE, ServerHome
 from engine_server.application.state import embedded
@@ -70,6 +71,8 @@ def serve(home: ServerHome) -> None:
     os.environ[FOLDER_VARIABLE] = str(home.folder)
     s = home.settings
     with holding(home):
+        if s.workers > 1:
+            metrics.share(home.folder / "metrics")
         cluster = embedded(home) if s.embedded else None
         if cluster is not None:
             cluster.start()

@@ -136,6 +136,12 @@ class Worker:
         }
         return re.sub(r"#(\d+)", lambda m: known.get(int(m[1]), m[0]), holder)
 
+    def show_pools(self) -> None:
+        """Tell the metrics what is open now."""
+        opened = self.bases.opened()
+        self.metrics.bases.set(len(opened))
+        self.metrics.pool.set(sum(base.engine.idle_connections() for base in opened))
+
     def calls(self) -> list[RunningCall]:
         return list(self._running.values())
 

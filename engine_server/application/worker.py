@@ -54,6 +54,7 @@ class Loop:
         worker.bases.close_idle(exclusive)
         worker.direct.close_idle(exclusive)
         self._show(worker.calls())
+        worker.show_pools()
         if time.monotonic() - self._tidied > TIDY_SECONDS:
             self._tidied = time.monotonic()
             logins.tidy(worker.cluster, worker.settings)
