@@ -155,11 +155,16 @@ def _local(moment: dt.datetime | None) -> dt.datetime | None:
     "--from", "since", default="", ru="Начало (2026-02-01T18:00), иначе сразу", en="Begin (2026-02-01T18:00), else now"
 )
 @option("--to", "until", default="", ru="Конец, иначе до снятия", en="End, else until it is lifted")
-@option("--code", default="", ru="Код разрешения, с которым можно войти", en="Permission code that lets in")
+@option(
+    "--code",
+    default="",
+    ru="Код разрешения, с которым можно войти; здесь то же говорит --permission-code",
+    en="Permission code that lets in; --permission-code says the same here",
+)
 @option("--parameter", default="", ru="Параметр блокировки", en="Parameter of the block")
 @login_options
 def block(connection: str, message: str, since: str, until: str, code: str, parameter: str, login: Login) -> None:
-    made = SessionBlock(moment(since), moment(until), message, code, parameter)
+    made = SessionBlock(moment(since), moment(until), message, code or login.permission_code, parameter)
     if made.since and made.until and made.since >= made.until:
         raise UsageError(detail=text(ru="--from должно быть раньше --to", en="--from must be before --to"))
     if made.overdue(dt.datetime.now()):

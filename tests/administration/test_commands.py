@@ -13,6 +13,15 @@ from tests.administration.conftest import Program
 from tests.bases import SHOP, Place
 
 
+def test_the_code_of_a_block_goes_by_either_option(program: Program, conn: str) -> None:
+    for option in ("--code", "--permission-code"):
+        assert program("sessions", "block", conn, option, "1234")[0] == 0
+        asked = ("query", conn, "--source", "Catalog.Products", "--permission-code")
+        assert program(*asked, "999")[0] == errors.SessionsBlocked.exit_code
+        assert program(*asked, "1234")[0] == 0
+        assert program("sessions", "unblock", conn)[0] == 0
+
+
 def test_sessions_block_and_unblock(program: Program, conn: str) -> None:
     assert program("sessions", conn)[0] == 0
     assert program("sessions", "block", conn, "--message", "Back at noon", "--code", "42", "--to", "2999-01-01")[0] == 0
