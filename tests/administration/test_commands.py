@@ -16,7 +16,7 @@ from tests.bases import SHOP, Place
 def test_the_code_of_a_block_goes_by_either_option(program: Program, conn: str) -> None:
     for option in ("--code", "--permission-code"):
         assert program("sessions", "block", conn, option, "1234")[0] == 0
-        asked = ("query", conn, "--source", "Catalog.Products", "--permission-code")
+        asked = ("query", conn, "--source", "Catalog.Goods", "--permission-code")
         assert program(*asked, "999")[0] == errors.SessionsBlocked.exit_code
         assert program(*asked, "1234")[0] == 0
         assert program("sessions", "unblock", conn)[0] == 0
