@@ -61,6 +61,7 @@ class Loop:
 
     def _stop_wanted(self, calls: list[RunningCall]) -> None:
         """Calls whose session has ended, or that an administrator wants stopped."""
+        calls = [c for c in calls if c.server.number]  # a visitor of one request is in no table, and nobody ends him
         if not calls:
             return
         ids = [c.server.id for c in calls]

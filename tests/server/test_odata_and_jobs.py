@@ -12,8 +12,11 @@ from typing import Any
 
 from engine_server.application import infobases
 from engine_server.application.jobs_loop import JobsLoop, add_standard_jobs
+from engine_server.application.odata_door import ODataDoor
 from engine_server.application.state import worker_at
+from engine_server.application.worker import Loop
 from engine_server.odata.publication import publish
+from engine_server.odata.requests import Credentials
 from infobase.jobs import Jobs
 from tests.server.conftest import RemotePlace
 
@@ -49,6 +52,21 @@ def test_odata_behind_the_balancer(place: RemotePlace) -> None:
     assert ask(place, "Catalog_Partners", "Chief", "chief-password")[0] == 404
     assert [ask(place, "Catalog_Goods", "Chief", "wrong")[0] for _ in range(7)] == [401] * 7
     assert ask(place, "Catalog_Goods", "Nobody")[0] == 401
+
+
+def test_a_long_request_is_not_taken_for_a_session_that_was_ended(place: RemotePlace) -> None:
+    """Requests of the standard interface are in no list of sessions; the loop that stops calls of ended sessions leaves them alone."""
+    place.create()
+    worker = worker_at(place.cluster.servers[0].folder)
+    try:
+        door = ODataDoor(worker, place.name)
+        with door.open(Credentials("", "", "127.0.0.1")) as session:
+            [running] = worker.calls()
+            Loop(worker).beat()
+            assert running.interrupted == ""
+            session.catalogs.Goods.new(Description="Table").write()
+    finally:
+        worker.close()
 
 
 def test_jobs_run_once_whoever_looks(place: RemotePlace) -> None:
