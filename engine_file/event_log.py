@@ -104,10 +104,10 @@ class FileEventLog:
     def read(self, wanted: LogFilter) -> Iterator[LogEntry]:
         if not self.path.exists():
             return
-        with self._mutex:
-            conn = self._connect()
         statement = select_statement(wanted, "?")
         try:
+            with self._mutex:
+                conn = self._connect()
             cursor = conn.execute(statement.sql, statement.params)
             yield from read_entries(cursor, wanted)
         except sqlite3.Error as problem:
@@ -119,8 +119,8 @@ class FileEventLog:
             return 0
         statement = trim_statement(before, "?", last=last)
         with self._mutex, self._locked():
-            conn = self._connect()
             try:
+                conn = self._connect()
                 removed = conn.execute(statement.sql, statement.params).rowcount
                 with suppress(sqlite3.OperationalError):
                     conn.execute("VACUUM")
@@ -133,8 +133,8 @@ class FileEventLog:
         if not self.path.exists():
             return
         with self._mutex, self._locked():
-            conn = self._connect()
             try:
+                conn = self._connect()
                 conn.execute("BEGIN IMMEDIATE")
                 for table in ("EventLog", *CODE_TABLES):
                     conn.execute(f'DELETE FROM "{table}"')
@@ -142,8 +142,8 @@ class FileEventLog:
                 conn.execute("VACUUM")
                 conn.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
             except sqlite3.Error as problem:
-                if conn.in_transaction:
-                    conn.execute("ROLLBACK")
+                if self._conn is not None and self._conn.in_transaction:
+                    self._conn.execute("ROLLBACK")
                 raise translate(problem, self.path) or problem from problem
             finally:
                 self._codes.clear()

@@ -84,7 +84,9 @@ class LockFile:
         return True
 
     def unlock(self) -> None:
-        _unlock(self._file)
+        """Nothing is held any more where a failing disk has closed the base meanwhile."""
+        if not self._file.closed:
+            _unlock(self._file)
 
     def close(self) -> None:
         """Also drops the lock."""

@@ -13,11 +13,13 @@ import os
 import re
 import secrets
 import shutil
+import signal
 import socket
 import stat
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -232,8 +234,12 @@ class EmbeddedCluster:
             except portalocker.LockException:
                 last = False
             users.close()
-            if last and not self.keep and self._started_on_demand():
+            if not last or self.keep:
+                return
+            if self._started_on_demand():
                 self._halt()
+            elif self.server_pid() is None:  # it died: nobody else clears its socket away
+                shutil.rmtree(self.sockets, ignore_errors=True)
 
     def server_pid(self) -> int | None:
         """The running server's process, from its own `postmaster.pid`."""
@@ -261,6 +267,7 @@ class EmbeddedCluster:
         portalocker.lock(users, portalocker.LOCK_SH)
         self._users, self._pid = users, os.getpid()
         _running[self.folder] = self
+        _leave_when_terminated()
 
     def _started_on_demand(self) -> bool:
         marker = self.folder / "started_on_demand"
@@ -352,6 +359,12 @@ class EmbeddedCluster:
 def cluster_at(folder: Path) -> EmbeddedCluster:
     """The cluster object of this process for a folder."""
     return _running.get(folder.absolute()) or EmbeddedCluster(folder)
+
+
+def _leave_when_terminated() -> None:
+    """SIGTERM ends the process as `sys.exit` does, so that the server goes with its last user; whoever handles the signal is left to it."""
+    if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
 
 
 @atexit.register

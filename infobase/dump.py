@@ -11,7 +11,6 @@ import errno
 import hashlib
 import io
 import os
-import secrets
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -41,7 +40,7 @@ from infobase.dump_format import (
 from infobase.dump_stream import expanded_bytes
 from infobase.dump_zip import member_info
 from infobase.errors import DiskFull, DumpNotWritten, InfobaseDamaged, TargetExists
-from infobase.files import sync_folder
+from infobase.files import aside, settle, sync_folder
 from infobase.kernel import Kernel
 from infobase.metadata import canonical
 from infobase.storage import Snapshot, Table
@@ -254,16 +253,10 @@ def _file_errors(target: Path) -> Iterator[None]:
 @contextmanager
 def _whole_file(target: Path, replace: bool) -> Iterator[BinaryIO]:
     """A new file that takes the name `target` when the block ends well, and vanishes when it does not."""
-    scratch = target.with_name(f".{target.name[:200]}.{secrets.token_hex(6)}.tmp")
-    descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
-    try:
-        with os.fdopen(descriptor, "wb", buffering=1 << 20) as handle:
-            yield handle
-            handle.flush()
-            os.fsync(handle.fileno())
+    with aside(target, buffering=1 << 20) as (handle, scratch):
+        yield handle
+        settle(handle)
         _take_name(scratch, target, replace)
-    finally:
-        scratch.unlink(missing_ok=True)
 
 
 def _take_name(scratch: Path, target: Path, replace: bool) -> None:

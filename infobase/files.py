@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import errno
+import glob
 import os
 import stat
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
+import portalocker
+
 from infobase.errors import TargetExists
+
+_TAIL = ".new"
 
 
 def write_atomically(target: Path, content: bytes) -> None:
@@ -21,21 +26,14 @@ def write_atomically(target: Path, content: bytes) -> None:
 
 def replace_if(target: Path, content: bytes, still: Callable[[], bool]) -> bool:
     """The same, but only when `still` holds at the last moment before the renaming; whether it did."""
-    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".new", dir=target.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+    with aside(target) as (file, made):
+        file.write(content)
+        settle(file)
         if target.exists():
-            Path(name).chmod(stat.S_IMODE(target.stat().st_mode))
+            made.chmod(stat.S_IMODE(target.stat().st_mode))
         if not still():
-            Path(name).unlink()
             return False
-        Path(name).replace(target)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+        made.replace(target)
     sync_folder(target.parent)
     return True
 
@@ -45,17 +43,51 @@ def new_file(target: Path, *, replace: bool = False) -> Iterator[BinaryIO]:
     """A file to be written piece by piece; it gets its name, durably, when the block ends well, and is gone otherwise. TargetExists."""
     if target.exists() and not replace:
         raise TargetExists(place=target)
-    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".new", dir=target.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(target)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    with aside(target) as (file, made):
+        yield file
+        settle(file)
+        made.replace(target)
     sync_folder(target.parent)
+
+
+@contextmanager
+def aside(target: Path, *, buffering: int = -1) -> Iterator[tuple[BinaryIO, Path]]:
+    """A temporary neighbour, locked for as long as its writer lives; those of dead writers are removed, and so is this one unless it has
+    been renamed."""
+    _sweep(target)
+    file, made = _locked_neighbour(target, buffering)
+    try:
+        with file:
+            yield file, made
+    finally:
+        made.unlink(missing_ok=True)
+
+
+def _locked_neighbour(target: Path, buffering: int) -> tuple[BinaryIO, Path]:
+    while True:
+        handle, name = tempfile.mkstemp(prefix=f".{target.name[:200]}.", suffix=_TAIL, dir=target.parent)
+        file, made = os.fdopen(handle, "wb", buffering), Path(name)
+        with suppress(portalocker.LockException):  # where nothing can be locked, nothing is swept
+            portalocker.lock(file, portalocker.LOCK_EX | portalocker.LOCK_NB)
+        if made.exists():
+            return file, made
+        file.close()  # swept before it was locked
+
+
+def settle(file: BinaryIO) -> None:
+    """On the disk. Windows renames closed files only."""
+    file.flush()
+    os.fsync(file.fileno())
+    if os.name == "nt":
+        file.close()
+
+
+def _sweep(target: Path) -> None:
+    """Remove neighbours whose writers were killed."""
+    for left in target.parent.glob(f".{glob.escape(target.name[:200])}.*{_TAIL}"):
+        with suppress(OSError, portalocker.LockException), left.open("ab") as file:
+            portalocker.lock(file, portalocker.LOCK_EX | portalocker.LOCK_NB)
+            left.unlink()
 
 
 def sync_folder(folder: Path) -> None:

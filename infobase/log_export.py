@@ -9,8 +9,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
-import secrets
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
@@ -24,6 +22,7 @@ from infobase.errors import SystemRefusal, TargetExists
 from infobase.files import new_file, sync_folder
 from infobase.log_layout import CodeKey, add_code, code_keys, create_statements, encode, insert_statement
 from infobase.log_names import application_title, event_title
+from infobase.scratch import ScratchFolder, sync_tree
 from infobase.storage import LogEntry
 
 NAMESPACE = "http://v8.1c.ru/eventLog"
@@ -170,19 +169,16 @@ def write_lgd(entries: Iterable[LogEntry], target: Path, *, replace: bool = Fals
     """Entries as a `1Cv8.lgd` of their own, readable by everything that reads one. TargetExists."""
     if target.exists() and not replace:
         raise TargetExists(place=target)
-    scratch = target.with_name(f".{target.name}.{secrets.token_hex(4)}.new")
-    try:
-        with closing(sqlite3.connect(scratch, isolation_level=None)) as conn:
-            count = _fill(conn, iter(entries))
-        with scratch.open("rb+") as file:
-            os.fsync(file.fileno())
-        scratch.replace(target)
+    with ScratchFolder(target) as scratch:
+        made = scratch.path / target.name
+        try:
+            with closing(sqlite3.connect(made, isolation_level=None)) as conn:
+                count = _fill(conn, iter(entries))
+        except sqlite3.Error as e:
+            raise SystemRefusal(place=target, detail=e) from e
+        sync_tree(scratch.path)
+        made.replace(target)
         sync_folder(target.absolute().parent)
-    except sqlite3.Error as e:
-        raise SystemRefusal(place=target, detail=e) from e
-    finally:
-        for tail in ("", "-journal"):
-            scratch.with_name(scratch.name + tail).unlink(missing_ok=True)
     return count
 
 

@@ -6,7 +6,6 @@ Everything is made in a folder aside and renamed into place whole; the finished 
 from __future__ import annotations
 
 import os
-import secrets
 import shutil
 import tempfile
 import zipfile
@@ -20,10 +19,11 @@ from infobase.connection import engine_of, open_session
 from infobase.connection_string import folder
 from infobase.dump_format import DumpSummary
 from infobase.errors import PackageNotBuilt, TargetExists
-from infobase.files import sync_folder
+from infobase.files import aside, settle, sync_folder
 from infobase.i18n import text
 from infobase.infobase import Infobase
 from infobase.metadata.archive import write_cf
+from infobase.scratch import ScratchFolder
 from templates_store import lint, manifest
 from templates_store.install import version_folder
 from templates_store.manifest import Manifest
@@ -174,12 +174,8 @@ def _demand_sound(staged: Path) -> None:
 
 @contextmanager
 def _scratch(out: Path, name: str) -> Iterator[Path]:
-    staged = out / f".{name}.{secrets.token_hex(4)}.new"
-    staged.mkdir()
-    try:
-        yield staged
-    finally:
-        shutil.rmtree(staged, ignore_errors=True)
+    with ScratchFolder(out / name) as scratch:
+        yield scratch.path
 
 
 def _take_name(staged: Path, target: Path) -> None:
@@ -215,19 +211,15 @@ def _sync(place: Path) -> None:
 
 
 def _zip(staged: Path, files: tuple[str, ...], target: Path) -> None:
-    scratch = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
-    try:
-        with scratch.open("wb") as out:
-            with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
-                for name in files:
-                    info = zipfile.ZipInfo(name, _EPOCH)
-                    info.external_attr = (0o100000 | _MODE) << 16
-                    info.compress_type = zipfile.ZIP_DEFLATED
-                    with (staged / name).open("rb") as source, archive.open(info, "w", force_zip64=True) as member:
-                        shutil.copyfileobj(source, member, 1 << 20)
-            out.flush()
-            os.fsync(out.fileno())
+    with aside(target) as (out, scratch):
+        with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name in files:
+                info = zipfile.ZipInfo(name, _EPOCH)
+                info.external_attr = (0o100000 | _MODE) << 16
+                info.compress_type = zipfile.ZIP_DEFLATED
+                with (staged / name).open("rb") as source, archive.open(info, "w", force_zip64=True) as member:
+                    shutil.copyfileobj(source, member, 1 << 20)
+        settle(out)
+        scratch.chmod(_MODE)
         scratch.replace(target)
-        sync_folder(target.parent)
-    finally:
-        scratch.unlink(missing_ok=True)
+    sync_folder(target.parent)

@@ -42,7 +42,7 @@ def inspect_sqlite(path: Path) -> Inspection:
             if not {"sys_infobase", "sys_configuration"} <= names:
                 raise FileUnrecognised(place=path)
             return _base(path, conn, sorted(names))
-    except sqlite3.Error as e:
+    except (sqlite3.Error, UnicodeDecodeError) as e:  # names in a damaged schema may be no text at all
         raise FileDamaged(place=path, detail=e) from e
 
 

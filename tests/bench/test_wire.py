@@ -8,19 +8,22 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from benchmarks.wire import Passed, Wire
 from engine_server.place import from_url
+from infobase.metadata.types import Ref
 from infobase.objects import BusinessObject
 from infobase.session import Session
 from tests.bases import Place, file_place
 from tests.bench.test_counters import order, prepared
-from tests.postgres import connection_string
+from tests.postgres import connection_string, scratch_cluster
 
 Cost = Callable[..., Passed]
 """The mean of what several equal works cost: a message cut in two on the way looks like one turn more, an answer nobody waits for like one
@@ -170,3 +173,39 @@ def test_nobody_waits_alone_and_the_second_waits_once(base: Place) -> None:
         made.write()
         holder.join(10)
         assert gate.waits == 1
+
+
+# --- the server's disk ---
+
+
+def test_a_posting_on_the_server_waits_for_the_disk_once() -> None:
+    """The write-ahead log is synced once for a posting, asked of the server itself (`pg_stat_wal`); nobody else works there. Two sessions that
+    differ in their postings alone are compared, for a backend tells its counts when it ends."""
+    with scratch_cluster({"wal_writer_delay": "10s", "autovacuum": "off", "checkpoint_timeout": "1h"}) as url:
+        place = Place(connection_string(url, f"sync_{uuid.uuid4().hex[:10]}"))
+        place.create()
+        with place.session() as session:
+            prepared(session)
+            orders = [written(session).ref for _ in range(2 + POSTINGS)]
+
+        def syncs_of(refs: list[Ref]) -> int:
+            before = wal_syncs(url)
+            with place.session() as session:
+                for made in [session.documents.Order.get(ref) for ref in refs]:
+                    made.post()
+            return wal_syncs(url) - before
+
+        assert syncs_of(orders[2:]) - syncs_of(orders[:2]) == POSTINGS - 2
+        place.drop()
+
+
+def wal_syncs(url: str) -> int:
+    """Once the backends have told theirs: they do so a moment after a transaction."""
+    with psycopg.connect(url, autocommit=True) as conn:
+        last, steady = -1, 0
+        while steady < 8:
+            time.sleep(0.25)
+            row = conn.execute("SELECT wal_sync FROM pg_stat_wal").fetchone()
+            assert row is not None
+            last, steady = row[0], steady + 1 if row[0] == last else 0
+        return int(last)

@@ -16,12 +16,14 @@ import click
 from engine_server.embedded import EmbeddedCluster
 from tests import postgres
 from tests.bases import file_place, server_place
-from tests.reliability import disk, interrupted, powercut, powered, record
+from tests.reliability import disk, interrupted, powercut, powered, record, served
 from tests.reliability.fuzz import READERS, fuzz
 from tests.reliability.ground import Ground, lay
 from tests.reliability.interrupted import Outcomes
 from tests.reliability.operations import NEW, OLD, Operation
 from tests.reliability.soak import Soak, soak
+
+SOAKS = ("file", "server", "application")
 
 
 @click.group()
@@ -152,16 +154,19 @@ def page_command() -> None:
 
 
 @main.command("soak")
-@click.option("--mode", type=click.Choice(["file", "server"]), multiple=True, default=("file", "server"))
-@click.option("--users", default=10, show_default=True, help="Of each mode.")
+@click.option("--mode", type=click.Choice(list(SOAKS)), multiple=True, default=tuple(SOAKS))
+@click.option("--users", default=20, show_default=True, help="Of each mode.")
 @click.option("--minutes", default=10.0, show_default=True, help="Of each mode.")
-def soak_command(mode: tuple[str, ...], users: int, minutes: float) -> None:
-    """A long mixed load with killed users and a crashing server, and a final audit."""
+@click.option("--save", is_flag=True, help="Keep the counts in docs/reliability.json.")
+def soak_command(mode: tuple[str, ...], users: int, minutes: float, save: bool) -> None:
+    """A long mixed load with killed users, servers and databases, and a final audit."""
     sound = True
     for one in mode:
         with tempfile.TemporaryDirectory(prefix="infobase-soak-") as folder:
-            found = _soak_file(Path(folder), users, minutes) if one == "file" else _soak_server(users, minutes)
+            found = SOAK_RUNS[one](Path(folder), users, minutes)
         click.echo(f"soak {one}, {users} users, {minutes:g} min: {found}")
+        if save:
+            record.save("soak", f"{one}, {users} users, {minutes:g} min", found.counts())
         sound = sound and found.sound
     sys.exit(0 if sound else 1)
 
@@ -170,7 +175,7 @@ def _soak_file(folder: Path, users: int, minutes: float) -> Soak:
     return soak(file_place(folder / "base"), users, minutes * 60, click.echo)
 
 
-def _soak_server(users: int, minutes: float) -> Soak:
+def _soak_server(_: Path, users: int, minutes: float) -> Soak:
     """On a durable cluster of its own, crashed (immediate stop) and started again on the way."""
     folder = Path(tempfile.mkdtemp(prefix="infobase-soak-pg-"))
     folder.chmod(0o755)
@@ -190,6 +195,15 @@ def _soak_server(users: int, minutes: float) -> Soak:
     finally:
         cluster.stop()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _soak_served(folder: Path, users: int, minutes: float) -> Soak:
+    """Through two application servers behind a balancer, over a primary and its standby."""
+    with served.stand(folder) as at:
+        return soak(at.place, users, minutes * 60, click.echo, at.trouble, at.direct, at.processes)
+
+
+SOAK_RUNS = {"file": _soak_file, "server": _soak_server, "application": _soak_served}
 
 
 @main.command("fuzz")

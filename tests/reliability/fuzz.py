@@ -41,6 +41,7 @@ from infobase.query_text import parse_where
 from infobase.restore import verify_dump
 from templates_store import manifest
 from tests.bases import file_place, shop
+from tests.reliability import fuzz_readers as more
 
 CORPUS = Path(__file__).parent / "corpus"
 REAL = Path(__file__).parents[3] / "shared" / "data" / "classifiers"
@@ -225,6 +226,17 @@ READERS: dict[str, Reader] = {
         Reader("odata-filter", ".txt", _text(*_FILTERS), _of_text(parse_filter), (ODataError,)),
         Reader("dbf", ".dbf", _dbf_seeds, _read_dbf),
         Reader("connection", ".txt", _text(*_CONNECTIONS), _of_text(parse_connection)),
+        Reader("kladr", ".zip", more.kladr_seeds, _read_classifier("kladr")),
+        Reader("lgf", ".lgf", _text(more.LGF), more.text_log("lgf")),
+        Reader("lgp", ".lgp", _text(more.LGP), more.text_log("lgp")),
+        Reader("lgd", ".lgd", more.lgd_seeds, more.read_lgd),
+        Reader("cdn", ".cdn", lambda: [more.CDN], more.read_cdn),
+        Reader("starter", ".cfg", _text(more.STARTER), more.read_starter),
+        Reader("odata-url", ".txt", _text(*more.URL_PATHS), _of_text(more.read_url), (ODataError,)),
+        Reader("odata-options", ".txt", _text(*more.OPTIONS), _of_text(more.read_options), (ODataError,)),
+        Reader("wire", ".json", more.wire_seeds, more.read_wire),
+        Reader("query", ".json", more.query_seeds, more.read_query),
+        Reader("inspect", ".bin", lambda: [_small_base()[0], *more.lgd_seeds(), more.CDN], more.inspected),
         *(
             Reader(name, ".bin", _classifier_seeds(name), _read_classifier(name))
             for name in KINDS

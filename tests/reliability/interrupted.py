@@ -139,7 +139,8 @@ def whole_time(operation: Operation, ground: Ground) -> float:
 
 def leftovers(ground: Ground) -> list[str]:
     """Scratch files and databases that nobody needs any more."""
-    found = [str(p.relative_to(ground.work)) for p in ground.work.rglob(".*.new*") if "kept" not in p.parts]
+    hidden = (p for pattern in (".*.new*", ".*.tmp", "*.new") for p in ground.work.rglob(pattern))
+    found = [str(p.relative_to(ground.work)) for p in hidden if "kept" not in p.parts]
     found += [str(p.relative_to(ground.work)) for p in ground.scratch.iterdir() if not p.name.startswith("pymp-")]
     if mode_of(ground) == "server":
         with psycopg.connect(from_url(ground.target.connection).at("postgres").conninfo()) as conn:

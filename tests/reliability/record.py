@@ -15,6 +15,8 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import portalocker
+
 from engine_server.embedded import find_binaries
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -46,9 +48,10 @@ def machine() -> str:
 def save(table: str, name: str, counts: dict[str, int | str], path: Path = RESULTS) -> None:
     """Keep a result in place of an older one of the same name."""
     made = Result(table, name, counts, dt.date.today().isoformat(), machine())
-    kept = [r for r in load(path) if (r.table, r.name) != (table, name)]
-    text = json.dumps([asdict(r) for r in [*kept, made]], ensure_ascii=False, indent=1)
-    path.write_text(text + "\n", "utf-8")
+    with portalocker.Lock(f"{path}.lock", "a"):
+        kept = [r for r in load(path) if (r.table, r.name) != (table, name)]
+        text = json.dumps([asdict(r) for r in [*kept, made]], ensure_ascii=False, indent=1)
+        path.write_text(text + "\n", "utf-8")
 
 
 def load(path: Path = RESULTS) -> list[Result]:

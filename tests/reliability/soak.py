@@ -9,6 +9,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -39,9 +40,10 @@ class Sample:
     descriptors: int
 
 
-def _sample() -> Sample:
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return Sample(pages * os.sysconf("SC_PAGE_SIZE"), len(list(Path("/proc/self/fd").iterdir())))
+def _sample(process: int | str = "self") -> Sample:
+    at = Path(f"/proc/{process}")
+    pages = int((at / "statm").read_text().split()[1])
+    return Sample(pages * os.sysconf("SC_PAGE_SIZE"), len(list((at / "fd").iterdir())))
 
 
 # --- one user ---
@@ -172,12 +174,24 @@ class Soak:
             for name in ("bytes", "descriptors"):
                 a, b = (median(getattr(s, name) for s in part) for part in (early, late))
                 if b > a * _GROWTH + (_SLACK if name == "bytes" else 2):
-                    found.append(f"user {who}: {name} {a:.0f} -> {b:.0f}")
+                    found.append(f"{'user' if who >= 0 else 'server'} {abs(who)}: {name} {a:.0f} -> {b:.0f}")
         return found
 
     @property
     def sound(self) -> bool:
         return self.found is not None and self.found.sound and not self.leaks() and self.deeds > 0
+
+    def counts(self) -> dict[str, int | str]:
+        assert self.found is not None
+        told = {"deeds": self.deeds, "users killed": self.kills, "server crashes": self.crashes}
+        outcome = {"unknown outcomes": self.unknown, "posted": self.found.documents, "lost": self.found.lost}
+        return {
+            **told,
+            **outcome,
+            "half": self.found.half,
+            "faults": len(self.found.faults),
+            "leaks": len(self.leaks()),
+        }
 
     def __str__(self) -> str:
         told = f"{self.deeds} acknowledged deeds, {self.kills} users killed, {self.crashes} server crashes, "
@@ -188,16 +202,30 @@ class Soak:
         return told + "".join(f"\n    leak: {leak}" for leak in self.leaks()[:5])
 
 
-def soak(place: Place, users: int, seconds: float, report: Report, crash: Callable[[], None] | None = None) -> Soak:
-    """`crash`: brings the server down at once and up again; called every quarter of the time. Two users are killed on the way and
-    replaced."""
-    stock(place)
+def soak(
+    place: Place,
+    users: int,
+    seconds: float,
+    report: Report,
+    crash: Callable[[], None] | None = None,
+    direct: Place | None = None,
+    servers: Callable[[], list[int]] = list,
+) -> Soak:
+    """`crash`: brings the server down at once and up again; called every quarter of the time, when a user is killed and replaced too.
+    `direct`: the base to make and to audit, when `place` is a remote way to it; `servers`: processes that must stay flat."""
+    if direct is None:
+        stock(place)
     result, end = Soak(), time.monotonic() + seconds
     crew = {n: _start(place, n, seconds) for n in range(users)}
-    quarter, random = seconds / 4, Random(5)
+    quarter, random, next_look = seconds / 4, Random(5), 0.0
     next_trouble, told = time.monotonic() + quarter, time.monotonic() + 30
     while crew:
         _listen(crew, result)
+        if time.monotonic() > next_look:
+            next_look = time.monotonic() + SAMPLE_SECONDS
+            for pid in servers():
+                with suppress(OSError):
+                    result.hear(-pid, _sample(pid))
         if time.monotonic() > next_trouble and end - time.monotonic() > quarter / 2:
             next_trouble += quarter
             _kill_one(place, crew, result, random, end)
@@ -210,7 +238,7 @@ def soak(place: Place, users: int, seconds: float, report: Report, crash: Callab
                 f"{max(0, end - time.monotonic()):.0f} s left: {result.deeds} deeds, errors {result.errors or 'none'}"
             )
     codes = ("server.fsync", "server.full_page_writes")
-    result.found = audit(place, result.posted, codes)
+    result.found = audit(direct or place, result.posted, codes)
     return result
 
 

@@ -7,13 +7,15 @@ from pathlib import Path
 import pytest
 
 from tests.bases import file_place, server_place
-from tests.reliability import disk, interrupted, powercut
+from tests.reliability import disk, interrupted, powercut, record, served
 from tests.reliability.fuzz import READERS, fuzz
 from tests.reliability.ground import Ground, lay
 from tests.reliability.operations import FILE_OPERATIONS, OPERATIONS, Operation
 from tests.reliability.soak import soak
 
 NO_POWER = disk.why_not()
+SERVER_KILLS = ("create", "dump", "restore", "config-apply", "backup")
+"""The others are run by the long form."""
 NO_STRACE = interrupted.strace_missing()
 
 
@@ -33,23 +35,37 @@ def server_ground(tmp_path_factory: pytest.TempPathFactory, pg_url: str) -> Grou
 
 @pytest.mark.parametrize("operation", [*OPERATIONS, *FILE_OPERATIONS], ids=lambda o: o.name)
 def test_killed_in_file_mode(file_ground: Ground, operation: Operation) -> None:
-    found = interrupted.kills(file_ground, operation, 2, seed=len(operation.name))
+    found = interrupted.kills(file_ground, operation, 1, seed=len(operation.name))
     assert found.sound, str(found)
 
 
-@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda o: o.name)
+@pytest.mark.parametrize("operation", [o for o in OPERATIONS if o.name in SERVER_KILLS], ids=lambda o: o.name)
 def test_killed_in_server_mode(server_ground: Ground, operation: Operation) -> None:
-    found = interrupted.kills(server_ground, operation, 2, seed=len(operation.name))
+    found = interrupted.kills(server_ground, operation, 1, seed=len(operation.name))
     assert found.sound, str(found)
 
 
 @pytest.mark.skipif(bool(NO_STRACE), reason=NO_STRACE)
-@pytest.mark.parametrize("kind", list(interrupted.FAULTS))
 @pytest.mark.parametrize(
-    "operation", [o for o in OPERATIONS if o.name in ("restore", "dump", "config-apply")], ids=lambda o: o.name
+    ("name", "kind", "most", "step"),
+    [
+        ("config-apply", "EIO at fsync", 30, 1),
+        ("dump", "ENOSPC at write", 3, 20),
+        ("restore", "ENOSPC at write", 3, 40),
+        ("log-trim", "EIO at rename", 5, 1),
+    ],
 )
-def test_a_failing_disk(file_ground: Ground, operation: Operation, kind: str) -> None:
-    found = interrupted.faults(file_ground, operation, kind, most=25, step=12)
+def test_a_failing_disk(file_ground: Ground, name: str, kind: str, most: int, step: int) -> None:
+    [operation] = interrupted.operations_of([name], files=True)
+    found = interrupted.faults(file_ground, operation, kind, most, step)
+    assert found.sound, str(found)
+    assert found.calls and found.rounds
+
+
+@pytest.mark.parametrize("name", ["dump", "backup"])
+def test_no_file_may_outgrow_a_limit(file_ground: Ground, name: str) -> None:
+    [operation] = interrupted.operations_of([name], files=True)
+    found = interrupted.file_limits(file_ground, operation, steps=4)
     assert found.sound, str(found)
 
 
@@ -61,6 +77,12 @@ def test_power_cuts(journal: str) -> None:
     assert tally.acknowledged > 50
 
 
+def test_the_page_shows_the_kept_counts() -> None:
+    """After a run with --save: python -m tests.reliability page."""
+    text = record.PAGE.read_text("utf-8")
+    assert record.page(text, record.load()) == text
+
+
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="memory is read from /proc")
 @pytest.mark.parametrize("mode", ["file", "server"])
 def test_soak(mode: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
@@ -68,6 +90,15 @@ def test_soak(mode: str, tmp_path: Path, request: pytest.FixtureRequest) -> None
     found = soak(place, users=4, seconds=12, report=lambda _: None)
     place.drop()
     assert found.sound, str(found)
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="memory is read from /proc")
+def test_soak_through_the_application_server(tmp_path: Path) -> None:
+    """Two servers behind a balancer; one is killed, and the primary fails over to its standby."""
+    with served.stand(tmp_path) as at:
+        found = soak(at.place, 4, 12, lambda _: None, at.trouble, at.direct, at.processes)
+    assert found.sound, str(found)
+    assert found.crashes >= 1
 
 
 @pytest.mark.parametrize("name", list(READERS))
