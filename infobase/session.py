@@ -506,10 +506,19 @@ class Session:
         return ObjectManager(self, meta)
 
     def _managers(self, kind: str, make: Callable[[str], Manager]) -> Managers[Manager]:
-        names: dict[str, str] = {}
-        for o in self.kernel.configuration.of_kind(kind):
-            names[o.naming.name.casefold()] = names[o.naming.ru.casefold()] = o.full_name
-        return Managers(kind, names, make)
+        key = ("managers", kind)
+        names = self.kernel.cache.get(key)
+        if names is None:
+            names = self.kernel.cache[key] = _names_of(self.kernel, kind)
+        return Managers(kind, cast("dict[str, str]", names), make)
+
+
+def _names_of(kernel: Kernel, kind: str) -> dict[str, str]:
+    """Both names of every object of a kind -> its full name."""
+    names: dict[str, str] = {}
+    for o in kernel.configuration.of_kind(kind):
+        names[o.naming.name.casefold()] = names[o.naming.ru.casefold()] = o.full_name
+    return names
 
 
 def _mutable(sections: Sections) -> Sections:

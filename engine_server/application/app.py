@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 from collections.abc import AsyncIterator
@@ -15,12 +16,12 @@ from engine_server.application import admin, api, files, health, journal, odata_
 from engine_server.application.jobs_loop import JobsLoop
 from engine_server.application.settings import FOLDER_VARIABLE, default_folder
 from engine_server.application.state import Worker, worker_at
+from engine_server.application.threads import CallThreads
 from engine_server.application.worker import Loop
 
 _log = logging.getLogger("infobase.server")
 LOGINS_AT_ONCE = 2
 """Checking a password takes 64 MB and all cores for a moment."""
-QUEUE_PER_THREAD = 64
 
 
 def create(worker: Worker) -> Starlette:
@@ -29,8 +30,7 @@ def create(worker: Worker) -> Starlette:
     @asynccontextmanager
     async def life(app: Starlette) -> AsyncIterator[None]:
         size = worker.settings.pool_size
-        app.state.threads = anyio.CapacityLimiter(max(size // 2, 2))
-        app.state.queue_limit = QUEUE_PER_THREAD * max(size // 2, 2)
+        app.state.threads = CallThreads(max(size // 2, 2), worker.metrics)
         app.state.transactions = anyio.CapacityLimiter(max(size // 2, 1))
         app.state.unbounded = anyio.CapacityLimiter(1000)
         app.state.logins = anyio.CapacityLimiter(LOGINS_AT_ONCE)
@@ -47,9 +47,10 @@ def create(worker: Worker) -> Starlette:
             worker.draining = True
             jobs.stop()
             loop.stop()
+            app.state.threads.close()
             worker.close()
 
-    own = [*health.routes(), *admin.routes(), *files.routes(), *whole.routes(), *sent.routes(), *api.routes()]
+    own = [*api.routes(), *whole.routes(), *sent.routes(), *health.routes(), *admin.routes(), *files.routes()]
     app = Starlette(routes=[*own, *odata_door.routes(worker)], lifespan=life)
     app.state.worker = worker
     return app
@@ -58,4 +59,6 @@ def create(worker: Worker) -> Starlette:
 def from_environment() -> Starlette:
     """What uvicorn calls in each worker process."""
     journal.set_up()
-    return create(worker_at(Path(os.environ.get(FOLDER_VARIABLE) or default_folder())))
+    made = create(worker_at(Path(os.environ.get(FOLDER_VARIABLE) or default_folder())))
+    gc.freeze()  # what was imported stays: the collector need not look at it again
+    return made

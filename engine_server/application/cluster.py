@@ -19,6 +19,7 @@ from engine_server.failures import translate
 from engine_server.place import MAINTENANCE_DATABASE, ServerPlace
 from engine_server.pool import Connection, Pool, connect
 from infobase.errors import InfobaseNotFound
+from infobase.storage import Statement
 
 _OPTIONS = "-c timezone=UTC -c search_path=cluster -c lock_timeout=20000"
 _SCHEMA = (
@@ -68,8 +69,7 @@ class ClusterDatabase:
 
     def rows(self, statement: str, params: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         with self.connection() as conn:
-            cursor = conn.execute(statement, params)
-            return cursor.fetchall() if cursor.description else []
+            return conn.batches.run([Statement(statement, params)])[0]
 
     def row(self, statement: str, params: Sequence[object] = ()) -> tuple[Any, ...] | None:
         found = self.rows(statement, params)

@@ -17,9 +17,10 @@ from starlette.responses import Response
 
 from engine_server.application import entry
 from engine_server.application.state import Worker
+from engine_server.application.threads import CallThreads
 from engine_server.wire import failures, packing
 from engine_server.wire.protocol import VERSION, VERSION_HEADER
-from infobase.errors import InfobaseError, InternalError, RequestInvalid, RequestTooLarge, ServerBusy, SessionEnded
+from infobase.errors import InfobaseError, InternalError, RequestInvalid, RequestTooLarge, SessionEnded
 from infobase.i18n import LANGUAGES, set_language, text
 
 T = TypeVar("T")
@@ -84,7 +85,8 @@ async def chunks(request: Request, limit: int) -> AsyncIterator[bytes]:
         # A client that drips bytes has no more time than one that is silent: the whole body must keep a least pace.
         left = begun + seconds + received / LEAST_PACE - time.monotonic()
         try:
-            part = await asyncio.wait_for(anext(stream), min(seconds, max(left, 0.001)))
+            async with asyncio.timeout(min(seconds, max(left, 0.001))):
+                part = await anext(stream)
         except StopAsyncIteration:
             return
         except TimeoutError:
@@ -111,25 +113,8 @@ async def json_body(request: Request) -> Any:
 
 async def in_thread(connection: HTTPConnection, work: Callable[[], T]) -> T:
     """Run blocking work in one of the worker's threads. ServerBusy when the queue is too long."""
-    app = connection.app
-    limiter: anyio.CapacityLimiter = app.state.threads
-    metrics = worker_of(connection).metrics
-    if limiter.statistics().tasks_waiting >= app.state.queue_limit:
-        raise ServerBusy(detail=text(ru="очередь вызовов полна", en="the queue of calls is full"))
-    metrics.queue.inc()
-    waiting = True
-    try:
-        async with limiter:
-            metrics.queue.dec()
-            waiting = False
-            metrics.running.inc()
-            try:
-                return await anyio.to_thread.run_sync(work, limiter=app.state.unbounded)
-            finally:
-                metrics.running.dec()
-    finally:
-        if waiting:
-            metrics.queue.dec()
+    threads: CallThreads = connection.app.state.threads
+    return await threads.run(work)
 
 
 # --- answers ---

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 import re
 import zlib
 from collections.abc import Mapping
+
+import msgspec
 
 from engine_server.wire.protocol import COMPRESS_ABOVE, MAX_BODY
 from infobase.errors import RequestInvalid, RequestTooLarge
@@ -19,7 +20,7 @@ _GZIP = 16 + zlib.MAX_WBITS
 
 def pack(data: object) -> tuple[bytes, str]:
     """Bytes and their Content-Encoding ("" or "gzip")."""
-    made = json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode()
+    made = msgspec.json.encode(data)
     if len(made) <= COMPRESS_ABOVE:
         return made, ""
     packer = zlib.compressobj(_LEVEL, wbits=_GZIP)
@@ -35,8 +36,8 @@ def unpack(body: bytes, encoding: str = "", limit: int = MAX_BODY) -> object:
     if len(raw) > limit:
         raise RequestTooLarge(limit=limit)
     try:
-        made = json.loads(raw, parse_float=_no_float, parse_constant=_no_float)
-    except (ValueError, RecursionError):
+        made: object = _DECODER.decode(raw)
+    except (ValueError, RecursionError, msgspec.MsgspecError):
         raise RequestInvalid(detail=text(ru="тело запроса - не JSON", en="the body is not JSON")) from None
     if _SUSPECT.search(raw):
         _demand_storable(made)
@@ -45,7 +46,7 @@ def unpack(body: bytes, encoding: str = "", limit: int = MAX_BODY) -> object:
 
 def header(data: Mapping[str, object]) -> str:
     """A few values as one header line."""
-    return base64.b64encode(json.dumps(data, ensure_ascii=False).encode()).decode("ascii")
+    return base64.b64encode(msgspec.json.encode(data)).decode("ascii")
 
 
 def from_header(name: str, given: str) -> dict[str, object]:
@@ -79,6 +80,9 @@ def _demand_storable(data: object) -> None:
 def _no_float(given: str) -> object:
     """Numbers with a fraction travel as tagged decimals only."""
     raise ValueError(given)
+
+
+_DECODER = msgspec.json.Decoder(float_hook=_no_float)
 
 
 def _expanded(body: bytes, limit: int) -> bytes:

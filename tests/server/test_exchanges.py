@@ -80,14 +80,15 @@ def cost(monkeypatch: pytest.MonkeyPatch) -> Cost:
     return count
 
 
-def test_a_new_posting_speaks_thrice(local: tuple[Session, str], ask: Ask, cost: Cost) -> None:
-    """Its number in a short transaction; the key of the change with the whole posting; the log's entry with COMMIT."""
+def test_a_new_posting_speaks_four_times(local: tuple[Session, str], ask: Ask, cost: Cost) -> None:
+    """The session and the base's record; its number in a short transaction; the key of the change with the whole posting; the log's entry with COMMIT."""
     several = [{"object": objects.change_to_json(order(local[0]))} for _ in range(3)]
     costs = [cost(lambda given=given: ask("post", given)) for given in several]  # type: ignore[misc]
-    assert [len(c) for c in costs[1:]] == [3, 3]
+    assert [len(c) for c in costs[1:]] == [4, 4]
 
 
-def test_a_page_of_a_list_speaks_once(ask: Ask, cost: Cost) -> None:
+def test_a_page_of_a_list_speaks_twice(ask: Ask, cost: Cost) -> None:
+    """The session and the base's record; the page."""
     wanted = {"query": query_json.to_json(Query("Catalog.Goods", select=(SelectItem("Description"),), limit=2))}
     ask("query", wanted)
-    assert [len(cost(lambda: ask("query", wanted))) for _ in range(2)] == [1, 1]
+    assert [len(cost(lambda: ask("query", wanted))) for _ in range(2)] == [2, 2]
