@@ -43,8 +43,66 @@ class Advice:
     why: Bilingual
 
 
+_SAME_EVERYWHERE = (
+    Advice(
+        "max_wal_size",
+        "4GB",
+        Bilingual("реже контрольные точки при загрузках и закрытии месяца", "fewer checkpoints during loads"),
+    ),
+    Advice(
+        "checkpoint_timeout",
+        "15min",
+        Bilingual("контрольная точка пишет все грязные страницы", "a checkpoint writes every dirty page"),
+    ),
+    Advice(
+        "checkpoint_completion_target",
+        "0.9",
+        Bilingual("растянуть запись, чтобы не мешала проведению", "spread the writing out"),
+    ),
+    Advice("wal_compression", "on", Bilingual("меньше журнала за счёт процессора", "less log for some CPU")),
+    Advice(
+        "autovacuum_vacuum_scale_factor",
+        "0.02",
+        Bilingual("таблицы итогов обновляются при каждом проведении", "totals are updated by every posting"),
+    ),
+    Advice(
+        "autovacuum_analyze_scale_factor",
+        "0.01",
+        Bilingual("свежая статистика для отчётов", "fresh statistics for reports"),
+    ),
+    Advice(
+        "autovacuum_vacuum_cost_limit",
+        "1000",
+        Bilingual("чтобы очистка поспевала за проведением", "so that vacuum keeps up with postings"),
+    ),
+    Advice("random_page_cost", "1.1", Bilingual("диски без вращения", "disks that do not spin")),
+    Advice(
+        "synchronous_commit",
+        "on",
+        Bilingual("подтверждённое проведение не теряется", "an acknowledged posting is not lost"),
+    ),
+    Advice(
+        "deadlock_timeout",
+        "200ms",
+        Bilingual("взаимные блокировки замечаются быстрее", "deadlocks are noticed sooner"),
+    ),
+    Advice(
+        "jit", "off", Bilingual("короткие запросы компилировать невыгодно", "short queries are not worth compiling")
+    ),
+    Advice(
+        "wal_retrieve_retry_interval",
+        "200ms",
+        Bilingual("реплика переключается за доли секунды", "a standby is promoted within a fraction of a second"),
+    ),
+)
+
+
 def profile(machine: Machine, settings: ServerSettings, *, shared: bool) -> list[Advice]:
     """The settings for a machine. `shared`: application servers run on it too, so PostgreSQL gets half of the memory."""
+    return [*_memory(machine, settings, shared=shared), *_SAME_EVERYWHERE]
+
+
+def _memory(machine: Machine, settings: ServerSettings, *, shared: bool) -> list[Advice]:
     memory = machine.memory // (2 if shared else 1)
     buffers = max(128, min(memory // 4, 16384 * MB) // MB)
     connections = connections_needed(settings) + 20
@@ -80,56 +138,6 @@ def profile(machine: Machine, settings: ServerSettings, *, shared: bool) -> list
                 "рабочие процессы x соединения x базы, и запас для администратора",
                 "workers x connections x bases, and some for the administrator",
             ),
-        ),
-        Advice(
-            "max_wal_size",
-            "4GB",
-            Bilingual("реже контрольные точки при загрузках и закрытии месяца", "fewer checkpoints during loads"),
-        ),
-        Advice(
-            "checkpoint_timeout",
-            "15min",
-            Bilingual("контрольная точка пишет все грязные страницы", "a checkpoint writes every dirty page"),
-        ),
-        Advice(
-            "checkpoint_completion_target",
-            "0.9",
-            Bilingual("растянуть запись, чтобы не мешала проведению", "spread the writing out"),
-        ),
-        Advice("wal_compression", "on", Bilingual("меньше журнала за счёт процессора", "less log for some CPU")),
-        Advice(
-            "autovacuum_vacuum_scale_factor",
-            "0.02",
-            Bilingual("таблицы итогов обновляются при каждом проведении", "totals are updated by every posting"),
-        ),
-        Advice(
-            "autovacuum_analyze_scale_factor",
-            "0.01",
-            Bilingual("свежая статистика для отчётов", "fresh statistics for reports"),
-        ),
-        Advice(
-            "autovacuum_vacuum_cost_limit",
-            "1000",
-            Bilingual("чтобы очистка поспевала за проведением", "so that vacuum keeps up with postings"),
-        ),
-        Advice("random_page_cost", "1.1", Bilingual("диски без вращения", "disks that do not spin")),
-        Advice(
-            "synchronous_commit",
-            "on",
-            Bilingual("подтверждённое проведение не теряется", "an acknowledged posting is not lost"),
-        ),
-        Advice(
-            "deadlock_timeout",
-            "200ms",
-            Bilingual("взаимные блокировки замечаются быстрее", "deadlocks are noticed sooner"),
-        ),
-        Advice(
-            "jit", "off", Bilingual("короткие запросы компилировать невыгодно", "short queries are not worth compiling")
-        ),
-        Advice(
-            "wal_retrieve_retry_interval",
-            "200ms",
-            Bilingual("реплика переключается за доли секунды", "a standby is promoted within a fraction of a second"),
         ),
     ]
 

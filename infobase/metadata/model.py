@@ -9,12 +9,26 @@ BusinessProcess, Task and ExchangePlan have their place in `KINDS` and in `types
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Union
 
+from infobase.metadata.fields import (
+    DATA_VERSION,
+    DELETION_MARK,
+    KINDS,
+    LINE_NUMBER,
+    PREDEFINED_NAME,
+    Field,
+    Kind,
+    Naming,
+    Numbering,
+    PredefinedItem,
+    TabularSection,
+    label_of,
+    standard_field,
+)
 from infobase.metadata.types import (
     BooleanType,
     CompositeType,
@@ -22,150 +36,43 @@ from infobase.metadata.types import (
     NumberType,
     RefType,
     StringType,
-    Value,
     ValueType,
 )
 
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """An object kind: folder of the exported form, Russian name of the kind, whether this version implements it."""
-
-    name: str
-    folder: str
-    ru: str
-    implemented: bool = True
-
-
-KINDS: Mapping[str, Kind] = {
-    k.name: k
-    for k in (
-        Kind("Catalog", "Catalogs", "Справочник"),
-        Kind("Document", "Documents", "Документ"),
-        Kind("Enumeration", "Enumerations", "Перечисление"),
-        Kind("Constant", "Constants", "Константа"),
-        Kind("InformationRegister", "InformationRegisters", "РегистрСведений"),
-        Kind("AccumulationRegister", "AccumulationRegisters", "РегистрНакопления"),
-        Kind("Role", "Roles", "Роль"),
-        Kind("Subsystem", "Subsystems", "Подсистема"),
-        Kind("Report", "Reports", "Отчет"),
-        Kind("BusinessProcess", "BusinessProcesses", "БизнесПроцесс", implemented=False),
-        Kind("Task", "Tasks", "Задача", implemented=False),
-        Kind("ExchangePlan", "ExchangePlans", "ПланОбмена", implemented=False),
-    )
-}
-
-
-@lru_cache(maxsize=4096)
-def label_of(identifier: str) -> str:
-    """«ОсновнойМенеджер» -> «Основной менеджер», "SalesOrder" -> "Sales order"; abbreviations (ИНН) stay whole."""
-    words = re.findall(r"[A-ZА-ЯЁ]{2,}(?![a-zа-яё])|[A-ZА-ЯЁ]?[a-zа-яё]+|[A-ZА-ЯЁ]|\d+", identifier)
-    shown = [w if i == 0 or (w.isupper() and len(w) > 1) else w.lower() for i, w in enumerate(words)]
-    return " ".join(shown) or identifier
-
-
-@dataclass(frozen=True, slots=True)
-class Naming:
-    """Both identifiers and the optional synonyms (labels) that override the derived ones."""
-
-    name: str
-    ru: str
-    synonym_ru: str = ""
-    synonym_en: str = ""
-
-    def label(self, language: str) -> str:
-        if language == "en":
-            return self.synonym_en or label_of(self.name)
-        return self.synonym_ru or label_of(self.ru)
-
-    def answers_to(self, identifier: str) -> bool:
-        """Whether `identifier` is one of the two names, without regard to case, as in 1C's language."""
-        return identifier.casefold() in (self.name.casefold(), self.ru.casefold())
-
-
-@dataclass(frozen=True, slots=True)
-class Field:
-    """An attribute, dimension or resource, standard ones included.
-
-    `indexed`: "" | "index" | "index_with_order" (1C's Index / Index with additional ordering).
-    `check`: name of a named procedure (see `infobase.procedures`) that judges a value, e.g. "inn".
-    `standard`: the field belongs to the kind (Code, Date ...) and is not declared in the configuration file.
-    """
-
-    naming: Naming
-    type: ValueType
-    required: bool = False
-    indexed: str = ""
-    check: str = ""
-    default: Value = None
-    searchable: bool = False
-    standard: bool = False
-
-    @property
-    def name(self) -> str:
-        return self.naming.name
-
-
-@dataclass(frozen=True, slots=True)
-class TabularSection:
-    """Rows of a catalog or document; the standard LineNumber (1..n) comes first and is assigned by the kernel."""
-
-    naming: Naming
-    attributes: tuple[Field, ...]
-
-    @property
-    def name(self) -> str:
-        return self.naming.name
-
-    @property
-    def fields(self) -> tuple[Field, ...]:
-        return (LINE_NUMBER, *self.attributes)
-
-
-def _std(name: str, ru: str, value_type: ValueType, **options: object) -> Field:
-    return Field(Naming(name, ru), value_type, standard=True, **options)  # type: ignore[arg-type]
-
-
-LINE_NUMBER = _std("LineNumber", "НомерСтроки", NumberType(9, 0))
-DELETION_MARK = _std("DeletionMark", "ПометкаУдаления", BooleanType())
-DATA_VERSION = _std("DataVersion", "ВерсияДанных", NumberType(18, 0))
-PREDEFINED_NAME = _std("PredefinedDataName", "ИмяПредопределенныхДанных", StringType(100))
-
-
-@dataclass(frozen=True, slots=True)
-class Numbering:
-    """Automatic codes and numbers.
-
-    `length` characters; `kind` "String" | "Number"; `periodicity` "" | "Day" | "Month" | "Quarter" | "Year" (documents);
-    `prefix` True: the infobase's prefix goes before the digits; `autonumber` False: the user types it; `unique` is checked on write.
-    `series` (catalogs): "WholeCatalog" | "WithinOwner" - where codes are unique.
-    """
-
-    length: int = 9
-    kind: str = "String"
-    periodicity: str = ""
-    prefix: bool = False
-    autonumber: bool = True
-    unique: bool = True
-    series: str = "WholeCatalog"
-
-
-@dataclass(frozen=True, slots=True)
-class PredefinedItem:
-    """An item that exists in every infobase of this configuration. `values`: field name -> value as written in TOML;
-    references to other predefined items are written "Catalog.Name.ItemName", enumerations by value name."""
-
-    naming: Naming
-    code: str = ""
-    description: str = ""
-    is_folder: bool = False
-    parent: str = ""
-    owner: str = ""
-    values: Mapping[str, object] = field(default_factory=dict)
-
-    @property
-    def name(self) -> str:
-        return self.naming.name
+__all__ = [
+    "AccumulationRegister",
+    "BalanceCheck",
+    "CLASSIFIER_KINDS",
+    "CONFIGURATION_RIGHTS",
+    "Catalog",
+    "ClassifierUse",
+    "Configuration",
+    "Constant",
+    "DATA_VERSION",
+    "DELETION_MARK",
+    "Document",
+    "Enumeration",
+    "Field",
+    "FieldOwner",
+    "InformationRegister",
+    "KINDS",
+    "Kind",
+    "LINE_NUMBER",
+    "MetadataObject",
+    "Naming",
+    "Numbering",
+    "PREDEFINED_NAME",
+    "PredefinedItem",
+    "RIGHTS",
+    "RegisterRecords",
+    "Report",
+    "Right",
+    "Role",
+    "Subsystem",
+    "TabularSection",
+    "find_field",
+    "label_of",
+]
 
 
 @dataclass(frozen=True)
@@ -194,7 +101,7 @@ class Catalog:
     @cached_property
     def standard_fields(self) -> tuple[Field, ...]:
         made = [
-            _std("Ref", "Ссылка", RefType(self.full_name)),
+            standard_field("Ref", "Ссылка", RefType(self.full_name)),
             DATA_VERSION,
             DELETION_MARK,
             PREDEFINED_NAME,
@@ -203,18 +110,20 @@ class Catalog:
             code_type: ValueType = (
                 StringType(self.code.length) if self.code.kind == "String" else NumberType(self.code.length, 0)
             )
-            made.append(_std("Code", "Код", code_type, indexed="index"))
+            made.append(standard_field("Code", "Код", code_type, indexed="index"))
         made.append(
-            _std("Description", "Наименование", StringType(self.description_length), indexed="index", searchable=True)
+            standard_field(
+                "Description", "Наименование", StringType(self.description_length), indexed="index", searchable=True
+            )
         )
         if self.hierarchy:
-            made.append(_std("Parent", "Родитель", RefType(self.full_name), indexed="index"))
+            made.append(standard_field("Parent", "Родитель", RefType(self.full_name), indexed="index"))
         if self.hierarchy == "FoldersAndItems":
-            made.append(_std("IsFolder", "ЭтоГруппа", BooleanType()))
+            made.append(standard_field("IsFolder", "ЭтоГруппа", BooleanType()))
         if self.owners:
             refs = tuple(RefType(o) for o in self.owners)
             owner_type: ValueType = refs[0] if len(refs) == 1 else CompositeType(refs)
-            made.append(_std("Owner", "Владелец", owner_type, required=True, indexed="index"))
+            made.append(standard_field("Owner", "Владелец", owner_type, required=True, indexed="index"))
         return tuple(made)
 
     @cached_property
@@ -277,12 +186,12 @@ class Document:
             StringType(self.number.length) if self.number.kind == "String" else NumberType(self.number.length, 0)
         )
         return (
-            _std("Ref", "Ссылка", RefType(self.full_name)),
+            standard_field("Ref", "Ссылка", RefType(self.full_name)),
             DATA_VERSION,
             DELETION_MARK,
-            _std("Number", "Номер", number_type, indexed="index", searchable=self.number.kind == "String"),
-            _std("Date", "Дата", DateType(), indexed="index", required=True),
-            _std("Posted", "Проведен", BooleanType()),
+            standard_field("Number", "Номер", number_type, indexed="index", searchable=self.number.kind == "String"),
+            standard_field("Date", "Дата", DateType(), indexed="index", required=True),
+            standard_field("Posted", "Проведен", BooleanType()),
         )
 
     @cached_property
@@ -359,7 +268,7 @@ class InformationRegister:
     def standard_fields(self) -> tuple[Field, ...]:
         made: list[Field] = []
         if self.periodicity:
-            made.append(_std("Period", "Период", DateType(), required=True))
+            made.append(standard_field("Period", "Период", DateType(), required=True))
         if self.subordinate:
             made += _recorder_fields(self.recorders)
         return tuple(made)
@@ -396,9 +305,9 @@ class AccumulationRegister:
 
     @cached_property
     def standard_fields(self) -> tuple[Field, ...]:
-        made = [_std("Period", "Период", DateType(), required=True), *_recorder_fields(self.recorders)]
+        made = [standard_field("Period", "Период", DateType(), required=True), *_recorder_fields(self.recorders)]
         if self.has_balance:
-            made.append(_std("RecordType", "ВидДвижения", StringType(7)))
+            made.append(standard_field("RecordType", "ВидДвижения", StringType(7)))
         return tuple(made)
 
     @cached_property
@@ -414,9 +323,9 @@ def _recorder_fields(recorders: tuple[str, ...]) -> list[Field]:
     refs = tuple(RefType(r) for r in recorders)
     # The column pair (type, uuid) is kept even for a single recorder, so that a second one needs no restructuring.
     return [
-        _std("Recorder", "Регистратор", CompositeType(refs), indexed="index", required=True),
+        standard_field("Recorder", "Регистратор", CompositeType(refs), indexed="index", required=True),
         LINE_NUMBER,
-        _std("Active", "Активность", BooleanType()),
+        standard_field("Active", "Активность", BooleanType()),
     ]
 
 
