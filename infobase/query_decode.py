@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal, localcontext
+from itertools import repeat
 from typing import Any
 
 from infobase.i18n import language, text
@@ -19,6 +20,7 @@ from infobase.query_shape import Operand
 from infobase.schema.codec import field_codec, value_codec
 from infobase.storage import Column, Row
 
+_SAMPLE = 256
 AVERAGE_DIGITS = 6
 """Digits an average has beyond those of its field."""
 
@@ -127,14 +129,14 @@ def scalar_presentation(value: Value) -> str:
 
 
 def decode_columns(outputs: Sequence[Output], rows: Sequence[Row]) -> list[dict[str, Value]]:
-    """All rows at once: column by column, each distinct value read once - lists repeat their references, dates and sums."""
+    """All rows at once: column by column, and values that come again and again - references, dates - read once."""
     if not rows:
         return []
     with _collector_resting():
         columns = list(zip(*rows, strict=True))
         decoded = [_decode_column(o, columns) for o in outputs]
         names = [o.name for o in outputs]
-        return [dict(zip(names, values, strict=True)) for values in zip(*decoded, strict=True)]
+        return list(map(dict, map(zip, repeat(names), zip(*decoded, strict=True))))
 
 
 @contextmanager
@@ -157,5 +159,13 @@ def _decode_column(output: Output, columns: list[tuple[Any, ...]]) -> Sequence[A
     else:
         values = list(zip(*(columns[p] for p in output.positions), strict=True))
     assert output.read is not None
+    if not _repeats(values):
+        return list(map(output.read, values))
     read = {v: output.read(v) for v in set(values)}
     return [read[v] for v in values]
+
+
+def _repeats(values: Sequence[Any]) -> bool:
+    """Whether values are worth remembering: most of the first ones have been there before."""
+    first = values[:_SAMPLE]
+    return len(set(first)) * 2 <= len(first)
