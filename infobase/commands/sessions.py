@@ -77,7 +77,12 @@ def list_sessions(connection: str, login: Login, as_json: bool) -> None:
     if block is not None:
         say(f"{block.explain(now)}. {block.message}".strip())
         if block.overdue(now) or block.until is None:
-            say(text(ru="Снять: infobase sessions unblock CONN", en="To lift it: infobase sessions unblock CONN"))
+            say(
+                text(
+                    ru=f"Снять: infobase sessions unblock {connection}",
+                    en=f"To lift it: infobase sessions unblock {connection}",
+                )
+            )
     for left in leftovers:
         ru = f"Убран след завершившегося процесса: {left}"
         remark(text(ru=ru, en=f"Removed what a dead process had left: {left}"))
