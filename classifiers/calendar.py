@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
@@ -45,7 +46,7 @@ class Day:
     moved_from: dt.date | None = None
 
 
-class YearReader(Reading):
+class YearReader(Reading, ABC):
     """One year. `days` is filled by `read`."""
 
     def __init__(self, member: Member) -> None:
@@ -53,8 +54,9 @@ class YearReader(Reading):
         self.year = 0
         self.days: dict[dt.date, Day] = {}
 
+    @abstractmethod
     def read(self) -> None:
-        raise NotImplementedError
+        """Fill `year` and `days` from the member; ClassifierInvalid where it does not read."""
 
     def items(self) -> Iterator[Item]:
         """Every day of the year."""
