@@ -33,6 +33,11 @@ PROMISES: dict[str, tuple[str, ...]] = {
     "rights hold for every door": ("tests/rights/test_rights.py", "tests/odata/test_rights.py"),
     "load whole or not at all": ("tests/classifiers/test_loader.py", "tests/addresses/test_kladr.py"),
     "nothing from a file is ever executed": ("tests/test_architecture.py", "tests/metadata/test_expressions.py"),
+    "the consultant's day goes as its page says": ("tests/test_consultant.py",),
+    "an attack on the server is an error of its own": (
+        "tests/server/test_attack_list.py",
+        "tests/server/test_hostile_clients.py",
+    ),
     "a fixed number of statements and round trips": (
         "tests/bench/test_counters.py::test_posting_a_written_order",
         "tests/bench/test_wire.py::test_posting_takes_two_turns_on_the_wire",
