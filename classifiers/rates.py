@@ -1,7 +1,11 @@
-"""Exchange rates of the Bank of Russia, form XML_daily -> an information register by day and currency.
+"""Exchange rates of the Bank of Russia, forms XML_daily and XML_dynamic -> an information register by day and currency.
 
-`<ValCurs Date="DD.MM.YYYY">` with one `Valute@ID` per currency: NumCode, CharCode, Nominal, Name, Value ("83,5173": roubles for Nominal units).
-A folder or archive of several days is loaded together. Currencies the base does not know are added to the catalog the register refers to.
+    <ValCurs Date="DD.MM.YYYY">                        one day: a Valute@ID per currency with NumCode, CharCode, Nominal, Name, Value
+    <ValCurs ID="R01235" DateRange1="" DateRange2="">  one currency: a Record@Date@Id per day with Nominal, Value
+
+Value is "83,5173", roubles for Nominal units. Files of several days and currencies are loaded together. A file of one currency names it by the
+Bank's own code: a file of a day beside it may say which that is, else the list that comes with the product (`cbr_currencies.py`).
+Currencies the base does not know are added to the catalog the register refers to.
 """
 
 from __future__ import annotations
@@ -11,6 +15,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 
+from classifiers.cbr_currencies import Currency, currencies
 from classifiers.kind import Changes, ClassifierKind, Format, Item, Row, Work
 from classifiers.model import FileWarning
 from classifiers.reading import Reading
@@ -31,7 +36,47 @@ _NOMINAL = re.compile(r"[1-9]\d{0,8}", re.ASCII)
 _RATE = Decimal("0.0001")
 
 
-class DayReader(Reading):
+class RatesReader(Reading):
+    """What both forms share. `known`: the Bank's codes files of a day were seen to explain."""
+
+    def __init__(self, member: Member, known: dict[str, Currency]) -> None:
+        super().__init__(member)
+        self.known = known
+
+    def rates(self) -> Iterator[Item]:
+        raise NotImplementedError
+
+    def demand_root(self, step: Step) -> None:
+        if step.name != ROOT:
+            ru = f"корневой элемент {shown(step.name)}, нужен {ROOT}"
+            raise refused(self.member.place, ru, f"root element {shown(step.name)}, {ROOT} is needed")
+
+    def day_of(self, field: str, written: str) -> dt.date:
+        return self.day(field, written.replace("/", "."), "%d.%m.%Y")
+
+    def rate(self, day: dt.date, currency: Currency, row: Mapping[str, str]) -> Item:
+        """The item of a day and a currency, from the texts of Nominal and Value."""
+        key = currency.letters
+        nominal = row.get("Nominal", "")
+        if not _NOMINAL.fullmatch(nominal):
+            ru, en = f"«{shown(nominal)}»: нужно целое число", f"{shown(nominal)!r}: a whole number is needed"
+            raise self.wrong("Nominal", ru, en, key)
+        rate = self.number("Value", row.get("Value", ""), key)
+        if rate <= 0 or rate != rate.quantize(_RATE):
+            ru = f"«{rate}»: нужно положительное число с 4 знаками"
+            raise self.wrong("Value", ru, f"{rate}: a positive number of 4 decimals is needed", key)
+        values: Row = {
+            "Period": dt.datetime(day.year, day.month, day.day),
+            "Rate": rate.quantize(_RATE),
+            "Multiplicity": Decimal(nominal),
+            "NumCode": currency.code,
+            "CharCode": currency.letters,
+            "Name": currency.name,
+        }
+        return Item("", values)
+
+
+class DayReader(RatesReader):
     """The rates of one day."""
 
     def rates(self) -> Iterator[Item]:
@@ -48,73 +93,120 @@ class DayReader(Reading):
         self.demand_records()
 
     def _root(self, step: Step) -> None:
-        if step.name != ROOT:
-            ru, en = (
-                f"корневой элемент {shown(step.name)}, нужен {ROOT}",
-                f"root element {shown(step.name)}, {ROOT} is needed",
-            )
-            raise refused(self.member.place, ru, en)
-        written = step.attributes().get("Date", "").replace("/", ".")
-        self.version = self.day("Date", written, "%d.%m.%Y")
+        self.demand_root(step)
+        self.version = self.day_of("Date", step.attributes().get("Date", ""))
 
     def _item(self, step: Step) -> Item:
-        row = {local(str(e.tag)): " ".join((e.text or "").split()) for e in step.element}
+        row = _texts(step)
         key = row.get("CharCode", "")
         if not re.fullmatch("[A-Z]{3}", key):
             ru, en = f"«{shown(key)}»: нужны три латинские буквы", f"{shown(key)!r}: three Latin letters are needed"
             raise self.wrong("CharCode", ru, en)
-        nominal = row.get("Nominal", "")
-        if not _NOMINAL.fullmatch(nominal):
-            ru, en = f"«{shown(nominal)}»: нужно целое число", f"{shown(nominal)!r}: a whole number is needed"
-            raise self.wrong("Nominal", ru, en, key)
-        rate = self.number("Value", row.get("Value", ""), key)
-        if rate <= 0 or rate != rate.quantize(_RATE):
-            ru, en = (
-                f"«{rate}»: нужно положительное число с 4 знаками",
-                f"{rate}: a positive number of 4 decimals is needed",
-            )
-            raise self.wrong("Value", ru, en, key)
-        day = self.version
-        assert day is not None
-        values: Row = {
-            "Period": dt.datetime(day.year, day.month, day.day),
-            "Rate": rate.quantize(_RATE),
-            "Multiplicity": Decimal(nominal),
-            "NumCode": self.digits("NumCode", row.get("NumCode", ""), 3, key),
-            "CharCode": key,
-            "Name": self.text("Name", row.get("Name", ""), NAME_LENGTH, key),
-        }
-        return Item("", values)
+        code = self.digits("NumCode", row.get("NumCode", ""), 3, key)
+        currency = Currency(code, key, self.text("Name", row.get("Name", ""), NAME_LENGTH, key))
+        self.known.setdefault(step.attributes().get("ID", "").strip(), currency)
+        assert self.version is not None
+        return self.rate(self.version, currency, row)
+
+
+class PeriodReader(RatesReader):
+    """The rates of one currency for a period; only days the Bank set a rate on are there. The version is the last of them."""
+
+    def rates(self) -> Iterator[Item]:
+        seen: set[str] = set()
+        own = ""
+        first = last = dt.date.min
+        for step in xml_steps(self):
+            if step.depth == 0 and step.opened:
+                self.demand_root(step)
+                given = step.attributes()
+                own = given.get("ID", "").strip()
+                first, last = (self.day_of(n, given.get(n, "")) for n in ("DateRange1", "DateRange2"))
+            elif step.depth == 1 and not step.opened and step.name == "Record":
+                self.records += 1
+                day = self._day(step, own, first, last)
+                self.demand_new(seen, f"{day:%d.%m.%Y}", "Date")
+                yield self.rate(day, self._currency(own), _texts(step))
+                self.version = max(day, self.version or day)
+                release(step.element)
+        self.demand_records()
+
+    def _day(self, step: Step, own: str, first: dt.date, last: dt.date) -> dt.date:
+        given = step.attributes()
+        code = given.get("Id", own).strip()
+        if code != own:
+            ru = f"«{shown(code)}»: в файле валюты {shown(own)} запись другой валюты"
+            raise self.wrong("Id", ru, f"{shown(code)!r}: a record of another currency in a file of {shown(own)}")
+        day = self.day_of("Date", given.get("Date", ""))
+        if not first <= day <= last:
+            ru = f"{day:%d.%m.%Y}: вне периода файла ({first:%d.%m.%Y} - {last:%d.%m.%Y})"
+            raise self.wrong("Date", ru, f"{day}: outside the file's period ({first} - {last})", own)
+        return day
+
+    def _currency(self, code: str) -> Currency:
+        found = self.known.get(code) or currencies().get(code)
+        if found is None:
+            ru = f"«{shown(code)}»: неизвестный код валюты Банка России; положите рядом XML_daily.asp за день с этой валютой"
+            en = f"{shown(code)!r}: an unknown currency code of the Bank of Russia; put an XML_daily.asp with it beside the file"
+            raise self.wrong("ID", ru, en)
+        return found
+
+
+def _texts(step: Step) -> dict[str, str]:
+    return {local(str(e.tag)): " ".join((e.text or "").split()) for e in step.element}
 
 
 class RatesFile:
-    """The rates of one or several days, each day once."""
+    """The rates of one or several files. A day of a currency may be in a file of that day and in one of the currency, with the same rate."""
 
     def __init__(self, members: Sequence[Member]) -> None:
-        self._days = [DayReader(m) for m in members]
+        known: dict[str, Currency] = {}
+        self._days = [DayReader(m, known) for m in members if not _is_period(m)]
+        self._periods = [PeriodReader(m, known) for m in members if _is_period(m)]
+        self._files: list[RatesReader] = [*self._days, *self._periods]
+        self._dates: set[object] = set()
 
     def items(self) -> Iterator[Item]:
-        found: dict[dt.date, DayReader] = {}
-        for day in self._days:
-            yield from day.rates()
-            date = day.version_date()
-            if date in found:
-                names = f"{found[date].member.name}, {day.member.name}"
-                ru, en = f"два файла на {date:%d.%m.%Y}: {names}", f"two files for {date}: {names}"
-                raise ClassifierAmbiguous(place=day.member.place, detail=Bilingual(ru, en))
-            found[date] = day
+        found: dict[tuple[object, object], tuple[Item, RatesReader]] = {}
+        for file in self._files:
+            for item in file.rates():
+                key = (item.values["Period"], item.values["NumCode"])
+                self._dates.add(key[0])
+                if key not in found:
+                    found[key] = (item, file)
+                    yield item
+                elif not _agree(item, file, *found[key]):
+                    raise _twice(item, file, found[key][1])
 
     def version_date(self) -> dt.date:
-        return max(day.version_date() for day in self._days)
+        return max(file.version_date() for file in self._files)
 
     def counts(self) -> Mapping[str, int]:
-        return {"records": sum(day.records for day in self._days), "days": len(self._days)}
+        return {"records": sum(file.records for file in self._files), "days": len(self._dates)}
 
     def warning_count(self) -> int:
-        return sum(day.warning_count() for day in self._days)
+        return sum(file.warning_count() for file in self._files)
 
     def warnings(self) -> Sequence[FileWarning]:
-        return [w for day in self._days for w in day.warnings()]
+        return [w for file in self._files for w in file.warnings()]
+
+
+def _agree(item: Item, file: RatesReader, other: Item, first: RatesReader) -> bool:
+    """Two files of one day are one too many, whatever they say."""
+    same = all(item.values[name] == other.values[name] for name in ("Rate", "Multiplicity"))
+    return same and not (isinstance(file, DayReader) and isinstance(first, DayReader))
+
+
+def _twice(item: Item, file: RatesReader, first: RatesReader) -> ClassifierAmbiguous:
+    day, names = item.values["Period"], f"{first.member.name}, {file.member.name}"
+    assert isinstance(day, dt.datetime)
+    if isinstance(file, DayReader):
+        ru, en = f"два файла на {day:%d.%m.%Y}: {names}", f"two files for {day:%Y-%m-%d}: {names}"
+    else:
+        letters = item.values["CharCode"]
+        ru = f"курс {letters} на {day:%d.%m.%Y} в файлах разный: {names}"
+        en = f"the files differ in the rate of {letters} for {day:%Y-%m-%d}: {names}"
+    return ClassifierAmbiguous(place=file.member.place, detail=Bilingual(ru, en))
 
 
 def into_rates(work: Work) -> Changes:
@@ -168,15 +260,20 @@ def _is_rates(member: Member) -> bool:
     return root is not None and root.name == ROOT
 
 
+def _is_period(member: Member) -> bool:
+    root = xml_root(member.head)
+    return root is not None and "Date" not in root.attributes and {"ID", "DateRange1"} & set(root.attributes) != set()
+
+
 RATES = ClassifierKind(
     name="rates",
     title=Bilingual("Курсы валют Банка России", "Exchange rates of the Bank of Russia"),
     bring=Bilingual(
-        "XML_daily.asp за день (или папка, архив с файлами за несколько дней)",
-        "XML_daily.asp of a day (or a folder or archive with several days)",
+        "XML_daily.asp за день или XML_dynamic.asp валюты за период (или папка, архив с несколькими файлами)",
+        "XML_daily.asp of a day or XML_dynamic.asp of a currency for a period (or a folder or archive with several)",
     ),
     published="https://www.cbr.ru/scripts/XML_daily.asp",
-    formats=(Format("XML_daily", members_where(_is_rates), lambda members, _: RatesFile(members), XML_STARTS),),
+    formats=(Format("ValCurs", members_where(_is_rates), lambda members, _: RatesFile(members), XML_STARTS),),
     target="InformationRegister",
     write=into_rates,
     fields=("Period", "Currency", "Rate", "Multiplicity"),

@@ -40,8 +40,11 @@ HEAD_BYTES = 8 * 1024
 SEVEN_ZIP = b"7z\xbc\xaf\x27\x1c"
 OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 """How files of Excel 97..2003 begin."""
-WORKBOOK_PARTS = frozenset({"xl/workbook.xml", "xl/workbook.bin", "content.xml"})
-"""A zip with one of these is a workbook."""
+EXCEL_TYPES, EXCEL_PARTS = "[Content_Types].xml", frozenset({"xl/workbook.xml", "xl/workbook.bin"})
+"""A zip with the first and one of the second is a workbook of Excel (ECMA-376, part 2)."""
+OPEN_DOCUMENT, OPEN_DOCUMENT_CONTENT = "mimetype", "content.xml"
+SPREADSHEET = b"application/vnd.oasis.opendocument.spreadsheet"
+"""What the first member of an OpenDocument workbook holds (OpenDocument 1.3, part 2, 3.3); a template adds a suffix."""
 ZIP_STARTS = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08", b"PK")
 
 Opener = Callable[[], AbstractContextManager[IO[bytes]]]
@@ -220,7 +223,7 @@ def _file(path: Path, name: str, stack: ExitStack) -> list[Member]:
 
 def _zip(path: Path, name: str, stack: ExitStack) -> list[Member]:
     archive = stack.enter_context(zipfile.ZipFile(path))
-    if WORKBOOK_PARTS & set(archive.namelist()):
+    if _is_workbook(path, archive):
         from classifiers.workbook import workbook_members
 
         return workbook_members(path, name)
@@ -233,6 +236,19 @@ def _zip(path: Path, name: str, stack: ExitStack) -> list[Member]:
             member = _zip_member(path, archive, info)
             members += _inner_zip(member, stack) if _is_packed(info) else [member]
     return members
+
+
+def _is_workbook(path: Path, archive: zipfile.ZipFile) -> bool:
+    """Whether a zip is a workbook by what its makers must put there: any zip may have a content.xml."""
+    names = set(archive.namelist())
+    if EXCEL_TYPES in names and EXCEL_PARTS & names:
+        return True
+    if not {OPEN_DOCUMENT, OPEN_DOCUMENT_CONTENT} <= names:
+        return False
+    info = archive.getinfo(OPEN_DOCUMENT)
+    _demand_harmless(f"{path}!{OPEN_DOCUMENT}", info)
+    with archive.open(info) as file:
+        return file.read(HEAD_BYTES).strip().startswith(SPREADSHEET)
 
 
 def _is_packed(info: zipfile.ZipInfo) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import io
+import re
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,9 +18,15 @@ from python_calamine import CalamineError, CalamineWorkbook
 
 from classifiers.source import MAX_RATIO, SMALL_BYTES, Member, refused
 from classifiers.text import shown
+from infobase.errors import ClassifierInvalid
 
 MAX_BYTES = 64 * 1024 * 1024
 """Of a workbook as it lies, and of what is packed in it together."""
+MAX_CELLS = 4_000_000
+"""Of a sheet, empty ones between its corners included: calamine keeps room for each of them."""
+_CELL = re.compile(rb"""\br=["']([A-Z]{1,10})([0-9]{1,20})["']""")
+_CELL_BYTES = 40
+"""A reference to a cell is shorter, so that none is lost between two pieces."""
 
 
 def workbook_members(path: Path, name: str) -> list[Member]:
@@ -29,8 +36,22 @@ def workbook_members(path: Path, name: str) -> list[Member]:
         book = CalamineWorkbook.from_filelike(io.BytesIO(data))
         tables = {s: book.get_sheet_by_name(s).to_python(skip_empty_area=False) for s in book.sheet_names}
     except (CalamineError, OSError, ValueError) as error:
-        raise refused(path, f"книга Excel повреждена: {error}", f"the workbook is damaged: {error}") from error
+        raise _damaged(path, error) from error
+    except BaseException as error:
+        if not is_panic(error):
+            raise
+        raise _damaged(path, error) from error
     return [_member(path, name, sheet, rows) for sheet, rows in tables.items() if rows]
+
+
+def is_panic(error: BaseException) -> bool:
+    """Whether an error is a panic of calamine's Rust code. Its class is no `Exception`, and PyO3 lets nobody import it."""
+    kind = type(error)
+    return (kind.__module__, kind.__name__) == ("pyo3_runtime", "PanicException")
+
+
+def _damaged(path: Path, error: BaseException) -> ClassifierInvalid:
+    return refused(path, f"книга Excel повреждена: {error}", f"the workbook is damaged: {error}")
 
 
 def _content(path: Path) -> bytes:
@@ -48,8 +69,10 @@ def _demand_harmless(path: Path, data: bytes) -> None:
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         for info in archive.infolist():
             done = 0
+            corner = _Corner(path)
             with archive.open(info) as file:
                 while chunk := file.read(SMALL_BYTES):
+                    corner.see(chunk)
                     done += len(chunk)
                     total += len(chunk)
                     if total > MAX_BYTES or (done > SMALL_BYTES and done > info.compress_size * MAX_RATIO):
@@ -58,6 +81,34 @@ def _demand_harmless(path: Path, data: bytes) -> None:
                         )
                     if b"<!DOCTYPE" in chunk:
                         raise refused(path, "DOCTYPE в книге недопустим", "a DOCTYPE in a workbook is not allowed")
+
+
+class _Corner:
+    """The lowest row and the rightmost column the XML of a sheet speaks of, as it goes by in pieces."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._rest = b""
+        self._row = self._column = 0
+
+    def see(self, piece: bytes) -> None:
+        """ClassifierInvalid when the sheet has room for too many cells."""
+        whole = self._rest + piece
+        for letters, digits in _CELL.findall(whole):
+            self._row = max(self._row, int(digits))
+            self._column = max(self._column, column_number(letters.decode()))
+        self._rest = whole[-_CELL_BYTES:]
+        if self._row * self._column > MAX_CELLS:
+            ru = f"лист из {self._row} строк и {self._column} столбцов слишком велик"
+            raise refused(self._path, ru, f"a sheet of {self._row} rows and {self._column} columns is too large")
+
+
+def column_number(letters: str) -> int:
+    """1 for A, 27 for AA."""
+    number = 0
+    for letter in letters:
+        number = number * 26 + ord(letter) - ord("A") + 1
+    return number
 
 
 def _member(path: Path, name: str, sheet: str, rows: Sequence[Sequence[object]]) -> Member:

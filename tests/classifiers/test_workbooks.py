@@ -6,8 +6,10 @@ from pathlib import Path
 from xml.sax.saxutils import escape
 
 import pytest
+from python_calamine import CalamineWorkbook
 
-from tests.classifiers.helpers import kind_of, put, read, refusal, zipped
+from classifiers.workbook import is_panic
+from tests.classifiers.helpers import OKOF_XML, kind_of, put, read, refusal, zipped
 
 _MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 _LINKS = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
@@ -73,3 +75,67 @@ def test_damaged_workbooks_and_bombs(tmp_path: Path) -> None:
     assert refusal("okved2", put(tmp_path, "old.xls", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 600))
     assert "DOCTYPE" in refusal("okved2", write_xlsx(tmp_path / "d.xlsx", [*OKVED], "<!DOCTYPE a>"))
     assert "размер" in refusal("okved2", write_xlsx(tmp_path / "b.xlsx", [*OKVED], " " * (9 * 1024 * 1024)))
+
+
+def write_ods(
+    path: Path, rows: list[list[str]], mimetype: str = "application/vnd.oasis.opendocument.spreadsheet"
+) -> Path:
+    """An OpenDocument workbook of one sheet of texts."""
+    names = "urn:oasis:names:tc:opendocument:xmlns"
+    cells = "".join(
+        "<table:table-row>"
+        + "".join(
+            f'<table:table-cell office:value-type="string"><text:p>{escape(c)}</text:p></table:table-cell>' for c in row
+        )
+        + "</table:table-row>"
+        for row in rows
+    )
+    return zipped(
+        path,
+        {
+            "mimetype": mimetype,
+            "META-INF/manifest.xml": f'<manifest:manifest xmlns:manifest="{names}:manifest:1.0"/>',
+            "content.xml": f'<office:document-content xmlns:office="{names}:office:1.0" xmlns:table="{names}:table:1.0" xmlns:text="{names}:text:1.0"><office:body>'
+            f'<office:spreadsheet><table:table table:name="Лист">{cells}</table:table></office:spreadsheet></office:body></office:document-content>',
+        },
+    )
+
+
+def test_okved_from_an_open_document(tmp_path: Path) -> None:
+    path = write_ods(tmp_path / "okved.ods", [[str(c) for c in row] for row in OKVED])
+    assert kind_of(path) == "okved2"
+    assert [i.code for i in read("okved2", path)[1]] == ["A", "01", "01.1"]
+
+
+@pytest.mark.parametrize("name", ["content.xml", "xl/workbook.xml", "xl/workbook.bin"])
+def test_a_classifier_under_the_name_of_a_part_of_a_workbook_is_no_workbook(tmp_path: Path, name: str) -> None:
+    for beside in ({}, {"mimetype": "text/xml"}):
+        path = zipped(tmp_path / "a.zip", {name: OKOF_XML, **beside})
+        assert kind_of(path) == "okof"
+        assert len(read("okof", path)[1]) == 6
+
+
+@pytest.mark.parametrize("corner", ["XFD1048576", "A99999999999", "ZZZZZZZZ1"])
+def test_a_sheet_of_boundless_size_is_refused_before_it_is_read(tmp_path: Path, corner: str) -> None:
+    far = f'<sheetData><row><c r="A1"><v>1</v></c></row><row><c r="{corner}"><v>1</v></c></row></sheetData>'
+    assert "слишком велик" in refusal("okved2", write_xlsx(tmp_path / "a.xlsx", [*OKVED], far))
+
+
+def test_what_makes_the_reader_panic_is_a_damaged_workbook(tmp_path: Path) -> None:
+    """An xlsb whose sheet states its size in three bytes instead of sixteen: an error that is no Exception to Python."""
+    book = bytes.fromhex("8301008f01009c011600000000010000000200000072003100010000005300900100840100")
+    link = f'<Relationship Id="r1" Type="{_LINKS}/worksheet" Target="worksheets/sheet1.bin"/>'
+    path = zipped(
+        tmp_path / "a.xlsb",
+        {
+            "[Content_Types].xml": "<Types/>",
+            "xl/workbook.bin": book,
+            "xl/_rels/workbook.bin.rels": f'<Relationships xmlns="{_PACKAGE}/relationships">{link}</Relationships>',
+            "xl/worksheets/sheet1.bin": bytes.fromhex("8101009401030000009101000000920100"),
+        },
+    )
+    with pytest.raises(BaseException) as caught:
+        CalamineWorkbook.from_path(str(path)).get_sheet_by_index(0).to_python()
+    assert is_panic(caught.value)
+    assert "повреждена" in refusal("okved2", path)
+    assert not is_panic(KeyboardInterrupt())
