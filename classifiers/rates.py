@@ -203,7 +203,7 @@ def _twice(item: Item, file: RatesReader, first: RatesReader) -> ClassifierAmbig
     if isinstance(file, DayReader):
         ru, en = f"два файла на {day:%d.%m.%Y}: {names}", f"two files for {day:%Y-%m-%d}: {names}"
     else:
-        letters = item.values["CharCode"]
+        letters = str(item.values["CharCode"])
         ru = f"курс {letters} на {day:%d.%m.%Y} в файлах разный: {names}"
         en = f"the files differ in the rate of {letters} for {day:%Y-%m-%d}: {names}"
     return ClassifierAmbiguous(place=file.member.place, detail=Bilingual(ru, en))
