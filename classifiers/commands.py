@@ -15,7 +15,7 @@ from classifiers.bank_commands import check_account, pick, refresh
 from classifiers.download import MAX_BYTES, MAX_SECONDS, Limits, downloaded
 from classifiers.kind import ClassifierKind, Options
 from classifiers.places import BUILTIN, builtin_file, template_file, watch
-from classifiers.status import STATES, checklist
+from classifiers.status import checklist
 from infobase import infobase as bases
 from infobase.commands.access import Login, connection_argument, login_options, opened
 from infobase.commands.interface import command_in, group, json_option, option
@@ -262,7 +262,7 @@ def status(connection: str, login: Login, as_json: bool) -> None:
         rows.append(
             (
                 line.kind,
-                str(STATES[line.state]),
+                line.told,
                 line.version_date,
                 line.rows,
                 v.source if v else "",

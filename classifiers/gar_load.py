@@ -13,6 +13,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from classifiers import address_store as store
+from classifiers.address_file import AddressFile
 from classifiers.address_regions import chosen_regions
 from classifiers.address_store import Difference, RegionVersion, Targets
 from classifiers.address_words import WordCollector
@@ -22,8 +23,7 @@ from classifiers.gar_files import GarSet, gar_members, gar_sets
 from classifiers.gar_rows import HOUSE_FIELDS, OBJECT_FIELDS, house_rows, object_rows
 from classifiers.gar_scratch import GarScratch
 from classifiers.gar_types import TYPE_FIELDS, region_names, short_names, types_of
-from classifiers.kind import Changes, ClassifierKind, Format, Item, Options, Work
-from classifiers.model import FileWarning
+from classifiers.kind import Changes, ClassifierKind, Format, Options, Work
 from classifiers.source import Member, refused
 from infobase.bulk_records import BulkRecords, bulk_records
 from infobase.errors import DeltaRefused
@@ -34,31 +34,17 @@ MAX_DELTA_DAYS = 6
 """From one delta to the next: they come twice a week. `accept_gap` of the options allows more (the days around New Year)."""
 
 
-class GarFile:
+class GarFile(AddressFile):
     """Opened sets, in the order to apply them. They are written by `into_registers`."""
 
-    def __init__(self, members: Sequence[Member], options: Options) -> None:
-        self.sets = gar_sets(members)
-        self.options = options
-        self.found: dict[str, int] = {}
-        self.settled = 0
-        """Records of the regions that needed no reading."""
+    counted = REGIONAL
 
-    def items(self) -> Iterator[Item]:
-        """Nothing: see the class."""
-        return iter(())
+    def __init__(self, members: Sequence[Member], options: Options) -> None:
+        super().__init__(options)
+        self.sets = gar_sets(members)
 
     def version_date(self) -> dt.date:
         return self.sets[-1].date
-
-    def counts(self) -> Mapping[str, int]:
-        return {"records": sum(self.found.get(kind, 0) for kind in REGIONAL) + self.settled, **self.found}
-
-    def warning_count(self) -> int:
-        return 0
-
-    def warnings(self) -> Sequence[FileWarning]:
-        return ()
 
 
 @dataclass
@@ -270,6 +256,7 @@ def _region_name(objects: BulkRecords, region: str) -> str:
 GAR_FORMAT = Format(name="XML", select=gar_members, open=GarFile)
 GAR = ClassifierKind(
     name="gar",
+    called=Bilingual("ГАР", "GAR"),
     title=Bilingual("Адреса: ГАР (ФИАС)", "Addresses: GAR (FIAS)"),
     bring=Bilingual(
         "архив gar_xml.zip или gar_delta_xml.zip с сайта ФНС, или папку с его содержимым (папки регионов 01..99)",

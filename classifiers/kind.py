@@ -109,7 +109,7 @@ class ClassifierKind:
     `builtin`: file in the product's own data, "" when there is none. `template_file`: how the vendor calls it in a template's folder.
     `member_bytes`: limit of one unpacked file. `first_format_wins`: its formats are published side by side with the same content, so
     that a source may hold several; otherwise that is an ambiguity. `beside_data`: millions of records, which only the machine that has the
-    data can write; from afar the file travels there."""
+    data can write; from afar the file travels there. `called`: the source's name in a sentence, where several kinds fill the same target."""
 
     name: str
     title: Bilingual
@@ -129,3 +129,4 @@ class ClassifierKind:
     member_bytes: int = MAX_UNPACKED_BYTES
     first_format_wins: bool = False
     beside_data: bool = False
+    called: Bilingual | None = None

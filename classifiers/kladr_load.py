@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from classifiers import address_store as store
+from classifiers.address_file import AddressFile
 from classifiers.address_regions import chosen_regions
 from classifiers.address_store import Difference, RegionVersion, Targets
 from classifiers.address_words import WordCollector
 from classifiers.dbf import DbfTable, Prefix, Survey
-from classifiers.kind import Changes, ClassifierKind, Format, Item, Options, Work
+from classifiers.kind import Changes, ClassifierKind, Format, Options, Work
 from classifiers.kladr import BY_NAME, SOURCE, STREET_LEVEL
 from classifiers.kladr_files import KladrSet, kladr_members, kladr_set
 from classifiers.kladr_rows import (
@@ -31,7 +32,6 @@ from classifiers.kladr_rows import (
     rows_of,
     street_blocks,
 )
-from classifiers.model import FileWarning
 from classifiers.source import Member, refused
 from infobase.bulk_records import BulkRecords, bulk_records
 from infobase.errors import ClassifierInvalid, NotUnique
@@ -51,29 +51,15 @@ TITLES = {
 }
 
 
-class KladrFile:
-    """An opened set. It is written by `into_registers`; the items of the shared shape would be millions of objects."""
+class KladrFile(AddressFile):
+    """An opened set. It is written by `into_registers`."""
 
     def __init__(self, members: Sequence[Member], options: Options) -> None:
+        super().__init__(options)
         self.set: KladrSet = kladr_set(members)
-        self.options = options
-        self.found: dict[str, int] = {}
-
-    def items(self) -> Iterator[Item]:
-        """Nothing: see the class."""
-        return iter(())
 
     def version_date(self) -> dt.date:
         return self.set.date
-
-    def counts(self) -> Mapping[str, int]:
-        return {"records": sum(self.found.values()), **self.found}
-
-    def warning_count(self) -> int:
-        return 0
-
-    def warnings(self) -> Sequence[FileWarning]:
-        return ()
 
 
 @dataclass
@@ -383,6 +369,7 @@ def _insert(load: _Load, objects: BulkRecords, houses: BulkRecords | None, regio
 KLADR_FORMAT = Format(name="DBF", select=kladr_members, open=KladrFile, fallback=(b"\x03",))
 KLADR = ClassifierKind(
     name="kladr",
+    called=Bilingual("КЛАДР", "KLADR"),
     title=Bilingual("Адреса: КЛАДР", "Addresses: KLADR"),
     bring=Bilingual(
         "архив BASE.7Z (или zip) с таблицами KLADR.DBF, STREET.DBF, DOMA.DBF, SOCRBASE.DBF, ALTNAMES.DBF, или папку с ними",

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from classifiers.address_store import loaded_regions, targets_of
 from classifiers.kind import ClassifierKind
 from classifiers.kinds import KINDS
 from infobase.i18n import Bilingual
@@ -23,16 +24,15 @@ STATES: Mapping[str, Bilingual] = {
     "empty": Bilingual("записей нет, загрузите заново", "no records, load it again"),
     "stale": Bilingual("устарел", "stale"),
     "loaded": Bilingual("загружен", "loaded"),
-    "replaced": Bilingual(
-        "не нужен: адреса загружены из другого источника", "not needed: addresses come from the other source"
-    ),
+    "replaced": Bilingual("не нужен: адреса загружены из {source}", "not needed: addresses come from {source}"),
     "unwanted": Bilingual("загружен, конфигурации не нужен", "loaded, not wanted by the configuration"),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class ClassifierStatus:
-    """One line of the checklist. `rows`: records in the target now; `version`: what was loaded last; `command`: what loads or renews it."""
+    """One line of the checklist. `rows`: records in the target now; `version`: what was loaded last; `command`: what loads or renews it.
+    `source`: the kind whose records the target holds instead, of a line that is "replaced"."""
 
     kind: str
     title: str
@@ -41,6 +41,12 @@ class ClassifierStatus:
     target: str
     command: str
     version: ClassifierVersion | None = None
+    source: str = ""
+
+    @property
+    def told(self) -> str:
+        """The state in words."""
+        return str(STATES[self.state]).format(source=KINDS[self.source].called or self.source if self.source else "")
 
     @property
     def version_date(self) -> str:
@@ -49,7 +55,7 @@ class ClassifierStatus:
 
 def checklist(session: Session, connection: str = "CONN", today: dt.date | None = None) -> list[ClassifierStatus]:
     """Every classifier the configuration wants, in the order people load them; then what is loaded besides. `connection` stands in the
-    commands. Rights: reading the targets."""
+    commands. Rights: reading the targets (of addresses also the register of regions)."""
     versions = {v.kind: v for v in session.classifiers.all()}
     uses = session.kernel.configuration.classifiers
     day = today or session.now().date()
@@ -67,15 +73,24 @@ def checklist(session: Session, connection: str = "CONN", today: dt.date | None 
             )
         elif version is not None:
             made.append(ClassifierStatus(name, str(kind.title), "unwanted", 0, "", "", version))
-    return _one_is_enough(made)
+    return [_unless_replaced(session, line, made) for line in made]
 
 
-def _one_is_enough(lines: list[ClassifierStatus]) -> list[ClassifierStatus]:
-    """Kinds that fill the same target, as KLADR and GAR do: where one of them has been loaded, the others are not missing."""
-    given = {line.target for line in lines if line.version is not None and line.rows}
-    return [
-        replace(line, state="replaced") if line.version is None and line.target in given else line for line in lines
-    ]
+def _unless_replaced(session: Session, line: ClassifierStatus, lines: list[ClassifierStatus]) -> ClassifierStatus:
+    """Kinds that fill the same target, as KLADR and GAR do: where one of them has been loaded, the others are not missing; nor is one out of
+    date of which the other has replaced every region."""
+    others = [o.kind for o in lines if o.target == line.target != "" and o.kind != line.kind and o.version and o.rows]
+    held = _sources(session, line.kind, others) if others else set()
+    source = next((o for o in others if o in held), "")
+    return replace(line, state="replaced", source=source) if source and line.kind not in held else line
+
+
+def _sources(session: Session, kind: str, loaded: Sequence[str]) -> set[str]:
+    """Those whose records the target of the kind holds: the register of regions tells, where there is one."""
+    use = session.kernel.configuration.classifiers[kind]
+    if "regions" not in use.parts:
+        return set(loaded)
+    return {version.source for version in loaded_regions(session, targets_of(use).regions).values()}
 
 
 def stale_classifiers(session: Session, today: dt.date) -> list[ClassifierStatus]:

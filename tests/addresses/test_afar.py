@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,8 +13,10 @@ from classifiers.address_picker import AddressPicker
 from classifiers.address_status import address_state
 from classifiers.afar import _laid_out
 from classifiers.loader import load
+from classifiers.sample_gar import STREET_NUMBER, gar_object, sample_region, write_gar
+from classifiers.sample_kladr import DAY
 from infobase import connect
-from infobase.errors import AccessDenied, ClassifierInvalid, RequestInvalid
+from infobase.errors import AccessDenied, ClassifierInvalid, DeltaRefused, RequestInvalid
 from infobase.session import Session
 from tests import postgres
 from tests.crm_bases import create_crm, open_crm
@@ -63,6 +66,30 @@ def test_a_folder_loads_as_it_does_beside_the_data(
         typed = "майский ленина 7"
         assert AddressPicker(session).find(typed) == AddressPicker(far).find(typed) != []
         assert address_state(session, "0100100099999") == address_state(far, "0100100099999")
+    assert not _left(cluster)
+
+
+@pytest.mark.parametrize("form", ["zip", "folder"])
+def test_gar_travels_likewise_and_its_delta_after_it(
+    far: Session, places: tuple[str, str], tmp_path: Path, cluster: Cluster, form: str
+) -> None:
+    full = tmp_path / ("gar_xml.zip" if form == "zip" else "ГАР полный")
+    write_gar(full, {region: sample_region(region) for region in ("50", "51")}, DAY)
+    first = load(far, None, full, options={"regions": ("50",)})
+    assert (first.kind, first.added, first.counts["HOUSES"]) == ("gar", 7 + 10, 10)
+    assert load(far, "gar", full, options={"regions": ("50",)}).nothing_new
+    change = gar_object(STREET_NUMBER, "Новая", "ул", 8, ID=9_000_001, PREVID=STREET_NUMBER * 10)
+    delta = tmp_path / ("gar_delta_xml.zip" if form == "zip" else "gar_delta")
+    write_gar(delta, {"50": {"ADDR_OBJ": [change]}}, DAY + dt.timedelta(days=3))
+    assert load(far, "gar", delta).changed == 1
+    foreign = tmp_path / "of_another_delta.zip"
+    write_gar(foreign, {"77": {"ADDR_OBJ": [change]}}, DAY + dt.timedelta(days=6))
+    with pytest.raises(DeltaRefused, match="77"):
+        load(far, "gar", foreign)
+    with open_crm(places[1]) as session:
+        typed = "первоград новая 1"
+        assert AddressPicker(session).find(typed) == AddressPicker(far).find(typed) != []
+        assert {str(r["Region"]) for r in session.information_registers.AddressRegions.select()} == {"50"}
     assert not _left(cluster)
 
 
