@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from engine_file.failures import index_name, translate
-from infobase.errors import InfobaseError, NotUnique
+from infobase.errors import InfobaseError, NotUnique, TransactionFailed
 from infobase.storage import LogEntry, Row, Statement
 
 _FETCH = 2000
@@ -62,6 +62,10 @@ class FileTransaction:
 
     def after_commit(self, action: Callable[[], None]) -> None:
         self.actions.append(action)
+
+    def fail(self, reason: BaseException) -> None:
+        if self.failed is None:
+            self.failed = TransactionFailed(detail=str(reason) or type(reason).__name__)
 
     def _demand_sound(self) -> None:
         """After a failed statement nothing more can be done than to roll back, as on a server."""

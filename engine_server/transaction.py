@@ -10,7 +10,7 @@ import psycopg
 from engine_server.failures import CallRepeated, is_lost, translate
 from engine_server.pool import Connection
 from engine_server.sessions import SCHEMA
-from infobase.errors import CommitOutcomeUnknown, InfobaseError
+from infobase.errors import CommitOutcomeUnknown, InfobaseError, TransactionFailed
 from infobase.storage import LogEntry, Row, Statement
 
 _FETCH = 5000
@@ -109,6 +109,10 @@ class ServerTransaction:
 
     def after_commit(self, action: Callable[[], None]) -> None:
         self.actions.append(action)
+
+    def fail(self, reason: BaseException) -> None:
+        if self.failed is None:
+            self.failed = TransactionFailed(detail=str(reason) or type(reason).__name__)
 
     def commit(self) -> None:
         """Log entries and COMMIT in one round trip. CommitOutcomeUnknown when the connection breaks on the way."""

@@ -7,7 +7,7 @@ from decimal import Decimal
 from functools import cache
 from typing import TYPE_CHECKING, cast
 
-from infobase.errors import OperationForbidden
+from infobase.errors import OperationForbidden, UnknownObject
 from infobase.i18n import text
 from infobase.kernel import new_uuid
 from infobase.metadata.model import Catalog, Field
@@ -16,7 +16,7 @@ from infobase.object_store import ObjectStore, Record, Sections, store_of
 from infobase.objects import READ_ONLY, ObjectType, State, make_object, object_type
 from infobase.operations import Operation
 from infobase.references import ExistenceCheck
-from infobase.storage import Transaction
+from infobase.storage import Transaction, all_or_nothing
 
 if TYPE_CHECKING:
     from infobase.session import Session
@@ -28,7 +28,7 @@ Given = tuple[Mapping[str, object], Mapping[str, object]]
 
 def write(session: Session, full_name: str, objects: Iterable[Given]) -> int:
     """See `Session.bulk_write`."""
-    with session.transaction() as tx:
+    with session.transaction() as tx, all_or_nothing(tx):
         load = BulkLoad(session, full_name, tx)
         load.take(objects)
         return load.finish()
@@ -42,6 +42,8 @@ class BulkLoad:
         session.access.demand("Insert", full_name)
         if session.access.restriction("Insert", full_name) is not None:
             raise session.access.denied("Insert", full_name)
+        if full_name not in session.kernel.layout.objects:
+            raise UnknownObject(name=full_name, hint="")
         kind, store = object_type(session.kernel, full_name), store_of(session.kernel, full_name)
         if not isinstance(kind.meta, Catalog):
             detail = text(ru="списком загружаются только справочники", en="only catalogs are loaded in bulk")

@@ -16,13 +16,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from infobase.errors import AccessDenied, ObjectNotFound, OperationForbidden
+from infobase.errors import ObjectNotFound, OperationForbidden
 from infobase.i18n import text
 from infobase.metadata.model import InformationRegister
 from infobase.metadata.types import StringType
 from infobase.schema.ddl import index_statements
 from infobase.schema.layout import FieldLayout, RegisterLayout
-from infobase.storage import Statement, Transaction
+from infobase.storage import Statement, Transaction, all_or_nothing
 
 if TYPE_CHECKING:
     from infobase.session import Session
@@ -159,8 +159,8 @@ def bulk_records(session: Session, full_name: str, *, expected: int = 0) -> Iter
         raise OperationForbidden(object=full_name, detail=detail)
     session.access.demand("Update", full_name)
     if session.access.restriction("Update", full_name) is not None:
-        raise AccessDenied(right="Update", object=full_name)
-    with session.transaction() as tx:
+        raise session.access.denied("Update", full_name)
+    with session.transaction() as tx, all_or_nothing(tx):
         bulk = BulkRecords(session, tx, meta, expected)
         yield bulk
         bulk.finish()

@@ -585,6 +585,14 @@ class ProtocolMismatch(InfobaseError):
     en = "Client and server are of different versions: protocol {found}, expected {expected}. Update the product."
 
 
+class TransactionFailed(InfobaseError):
+    """A work of several steps failed inside a larger transaction: a part of it is there, unchecked, and must not be committed."""
+
+    exit_code = 175
+    ru = "В данной транзакции уже происходили ошибки: {detail}. Отмените её и повторите операцию целиком."
+    en = "Errors have already occurred in this transaction: {detail}. Roll it back and repeat the whole operation."
+
+
 # --- command line (2, 90..99) ---
 
 

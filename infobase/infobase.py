@@ -208,7 +208,7 @@ def identity_of(tx: Transaction) -> dict[str, str]:
     return {str(k): str(v) for k, v in tx.run([_IDENTITY])[0]}
 
 
-@served("")
+@served("Administration")
 def template_folder(session: Session) -> str:
     """The folder of the template the base was created from, a path on the machine that made it; "" when there was none."""
     with session.reading() as tx:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import uuid
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol, Self
@@ -266,6 +266,19 @@ class Transaction(Protocol):
 
     def after_commit(self, action: Callable[[], None]) -> None:
         """Called once the commit is durable; dropped on rollback."""
+
+    def fail(self, reason: BaseException) -> None:
+        """Whatever is in it now must not be committed: every further call, and the commit, raise TransactionFailed."""
+
+
+@contextmanager
+def all_or_nothing(tx: Transaction) -> Iterator[None]:
+    """A work that leaves unchecked parts when it breaks off: the transaction around it fails with it, even if its error is swallowed."""
+    try:
+        yield
+    except BaseException as e:
+        tx.fail(e)
+        raise
 
 
 class Snapshot(Protocol):

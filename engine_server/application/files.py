@@ -37,6 +37,7 @@ from infobase.errors import (
     AccessDenied,
     ClusterLoginFailed,
     InfobaseNotFound,
+    LoginThrottled,
     RequestInvalid,
     TargetExists,
 )
@@ -44,6 +45,7 @@ from infobase.i18n import Bilingual
 
 T = TypeVar("T")
 MOST_BYTES = 1 << 40
+_RESTORE = Bilingual("Загрузка (нужен администратор кластера)", "Restore (the cluster's administrator is needed)")
 _BOTH = Bilingual("Выгрузка (нужен и администратор кластера)", "Dump (the cluster's administrator is needed too)")
 
 
@@ -75,7 +77,7 @@ async def dump(request: Request) -> Response:
     worker, ref, token = worker_of(request), request.path_params["ref"], token_of(request)
     try:
         await administrator(request, "x-cluster-authorization")
-    except ClusterLoginFailed:
+    except (ClusterLoginFailed, LoginThrottled):
         await _aside(request, lambda: refused(worker, ref, token, _BOTH))
         raise
     password, only = _secret(request), request.query_params.get("only_configuration") == "1"
@@ -110,10 +112,15 @@ def _dump(worker: Worker, ref: str, token: str, target: Path, password: str | No
 
 @guarded
 async def restore(request: Request) -> Response:
-    who = await administrator(request)
     worker, name, query = worker_of(request), request.path_params["name"], request.query_params
-    replace, wanted = query.get("replace") == "1", _wanted(request)
     token = request.headers.get("x-infobase-authorization", "").removeprefix("Bearer ").strip()
+    try:
+        who = await administrator(request)
+    except (ClusterLoginFailed, LoginThrottled):
+        if token:
+            await _aside(request, lambda: refused(worker, name, token, _RESTORE))
+        raise
+    replace, wanted = query.get("replace") == "1", _wanted(request)
     await _aside(request, lambda: _may_replace(worker, name, token, replace=replace))
     source = _scratch(worker)
     try:

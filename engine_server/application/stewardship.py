@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import logging
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -29,6 +30,7 @@ from infobase.metadata import canonical
 from infobase.storage import StorageEngine
 
 Args = Mapping[str, Any]
+_log = logging.getLogger("infobase.server")
 ADMIN_CALLS: dict[str, Callable[[Worker, Args], Any]] = {}
 
 
@@ -52,6 +54,7 @@ def login(worker: Worker, name: str, password: str, address: str) -> str:
         return administrators.authenticate(worker.cluster, name, password)
     except Exception:
         logins.note_failure(worker.cluster, "/cluster", name, address)
+        _log.warning("a login of the cluster's administrator was refused")
         raise
 
 

@@ -28,7 +28,7 @@ from engine_server.sessions import own_prefix
 from engine_server.wire import values
 from infobase import prepare as preparing
 from infobase import repair as repairs
-from infobase.errors import ClusterLoginFailed, InfobaseBusy, RequestInvalid
+from infobase.errors import ClusterLoginFailed, InfobaseBusy, LoginThrottled, RequestInvalid
 from infobase.i18n import Bilingual, text
 from infobase.standard_jobs import BackupParameters, schedule_backup, typed
 
@@ -51,7 +51,7 @@ async def call(request: Request) -> Response:
     work = request.app.state.unbounded
     try:
         await administrator(request, "x-cluster-authorization")
-    except ClusterLoginFailed:
+    except (ClusterLoginFailed, LoginThrottled):
         await anyio.to_thread.run_sync(lambda: refused(worker, ref, token, _BOTH), limiter=work)
         raise
     name, args, _ = entry.unpacked(await json_body(request))

@@ -14,7 +14,14 @@ from websockets.sync.client import ClientConnection, connect
 from engine_server.remote.transport import CONNECT_SECONDS, Transport
 from engine_server.wire import failures, packing
 from engine_server.wire.protocol import MAX_BODY
-from infobase.errors import CommitOutcomeUnknown, InfobaseError, NotOverTheWire, ServerUnavailable, TransactionExpired
+from infobase.errors import (
+    CommitOutcomeUnknown,
+    InfobaseError,
+    NotOverTheWire,
+    ServerUnavailable,
+    TransactionExpired,
+    TransactionFailed,
+)
 from infobase.i18n import text
 from infobase.storage import LogEntry, Row, Statement
 
@@ -29,6 +36,7 @@ class RemoteTransaction:
         self._resources = ExitStack()
         self._key = uuid.uuid4()
         self._actions: list[Callable[[], None]] = []
+        self._failed: TransactionFailed | None = None
 
     # --- the contract of a transaction ---
 
@@ -44,10 +52,15 @@ class RemoteTransaction:
     def after_commit(self, action: Callable[[], None]) -> None:
         self._actions.append(action)
 
+    def fail(self, reason: BaseException) -> None:
+        if self._failed is None:
+            self._failed = TransactionFailed(detail=str(reason) or type(reason).__name__)
+
     # --- calls ---
 
     def call(self, name: str, args: Mapping[str, object]) -> Any:
         """One call inside the transaction. TransactionExpired when the server or the connection has ended it."""
+        self._demand_sound()
         socket = self._opened()
         body, encoding = packing.pack({"call": name, "args": args})
         try:
@@ -57,6 +70,10 @@ class RemoteTransaction:
             self._drop()
             detail = text(ru="соединение с сервером прервано", en="the connection to the server broke")
             raise TransactionExpired(detail=detail) from e
+
+    def _demand_sound(self) -> None:
+        if self._failed is not None:
+            raise self._failed
 
     def _read(self, message: str | bytes) -> Any:
         packed = isinstance(message, bytes)
@@ -102,6 +119,7 @@ class RemoteTransaction:
 
     def commit(self) -> None:
         """CommitOutcomeUnknown only when the server cannot be asked either."""
+        self._demand_sound()
         if self._socket is not None:
             if self.writable:
                 self._commit()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any, cast
@@ -13,7 +14,7 @@ from engine_server.wire import objects, values
 from engine_server.wire.protocol import BATCH
 from infobase import query_json
 from infobase.deletion import DeletionReport
-from infobase.errors import AccessDenied, LockTimeout, NotOverTheWire
+from infobase.errors import AccessDenied, InfobaseError, LockTimeout, NotOverTheWire
 from infobase.i18n import text
 from infobase.kernel import Kernel
 from infobase.metadata.types import Ref, Value
@@ -21,7 +22,7 @@ from infobase.objects import BusinessObject, State, freeze, make_object, object_
 from infobase.query_model import Condition, Query
 from infobase.rights import Access
 from infobase.session import Session
-from infobase.storage import SessionInfo
+from infobase.storage import SessionInfo, all_or_nothing
 
 if TYPE_CHECKING:
     from engine_server.remote.door import Door
@@ -44,7 +45,10 @@ class RemoteSession(Session):
         self.users = parts.RemoteUsers(self)
 
     def _log_denied(self, e: AccessDenied) -> None:
-        """Nothing: what was refused here never reached the server, which logs what it refuses itself."""
+        """What was refused here never reached the server: it is asked for the same right, and notes that it refuses it."""
+        right, place = (str(getattr(e.fields[name], "en", e.fields[name])) for name in ("right", "object"))
+        with suppress(InfobaseError):
+            self.door.answer("demand", {"right": right, "object": place})
 
     def _log_conflict(self, e: LockTimeout) -> None:
         """Nothing: the server has noted it where it happened."""
@@ -101,7 +105,7 @@ class RemoteSession(Session):
     def bulk_write(self, full_name: str, objects_: Iterable[tuple[Mapping[str, object], Mapping[str, object]]]) -> int:
         """One transaction, in messages of BATCH items: what they refer to may come in a later one."""
         rest, total = iter(objects_), 0
-        with self.transaction():
+        with self.transaction() as tx, all_or_nothing(tx):
             batch = list(islice(rest, BATCH))
             while batch:
                 following = list(islice(rest, BATCH))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import threading
 import uuid
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from itertools import product
 
@@ -21,6 +22,7 @@ from infobase.errors import (
     PeriodLocked,
     ReferenceBroken,
     RequiredFieldsEmpty,
+    TransactionFailed,
     UnknownObject,
     ValueInvalid,
     VersionConflict,
@@ -370,6 +372,33 @@ def test_items_of_a_bulk_write_refer_to_later_ones(session: Session) -> None:
     assert session.catalogs.Regions.find_by_code("BBC") is None
     with pytest.raises(OperationForbidden):
         session.bulk_write("Document.Receipt", [({}, {})])
+
+
+def test_a_bulk_write_that_broke_off_is_never_committed(session: Session) -> None:
+    """The caller swallows its error and goes on: the transaction around it is refused all the same, whatever the error was."""
+
+    def breaks_off() -> Iterator[tuple[dict[str, object], dict[str, object]]]:
+        yield {"Code": "ddd", "Description": "ещё"}, {}
+        raise RuntimeError("the source broke off")
+
+    nowhere = {"Code": "bbb", "Parent": Ref("Catalog.Regions", uuid.uuid4())}
+    filler = [({"Code": f"{n:03}"}, {}) for n in range(600, 700)]
+    loads: list[tuple[type[Exception], Iterable[tuple[dict[str, object], dict[str, object]]]]] = [
+        (ReferenceBroken, [(nowhere, {})]),
+        (ValueInvalid, [({"Code": "ccc"}, {}), ({"Code": "x" * 500}, {})]),
+        (RuntimeError, breaks_off()),
+    ]
+    for error, rows in loads:
+        with pytest.raises(TransactionFailed), session.transaction():
+            session.catalogs.Regions.new(Code="aaa").write()
+            with pytest.raises(error):
+                session.bulk_write("Catalog.Regions", rows)
+        with pytest.raises(TransactionFailed), session.transaction():
+            with pytest.raises(UnknownObject):
+                session.bulk_write("Catalog.NoSuch", filler)
+            session.catalogs.Regions.new(Code="aaa").write()
+        assert {str(r.Code) for r in session.catalogs.Regions.select()} == {"001", "069", "077"}
+    session.catalogs.Regions.new(Code="aaa").write()
 
 
 def test_bulk_write(session: Session) -> None:

@@ -8,6 +8,7 @@ from engine_server.application import logins
 from engine_server.application.calls.registry import Args, Context, call
 from engine_server.wire import values
 from engine_server.wire.protocol import LOG_PAGE
+from infobase.rights import CONFIGURATION
 from infobase.session_block import SessionBlock
 from infobase.storage import LockInfo, LogEntry, LogFilter, SessionAdministration, SessionInfo
 
@@ -56,6 +57,15 @@ def session_terminate(context: Context, args: Args) -> object:
         if (wanted is None and s.id != context.server.id) or (wanted is not None and str(s.id) in wanted)
     ]
     return logins.end(context.cluster, found, str(args["message"]) or "terminated")
+
+
+@call()
+def demand(context: Context, args: Args) -> object:
+    """Whether the user has a right, for a client that has already refused: the refusal is in the event log. AccessDenied."""
+    right, place = str(args["right"]), str(args["object"])
+    known = context.session.kernel.configuration.objects
+    context.session.access.demand(right[:100], place if place in known else CONFIGURATION)
+    return None
 
 
 @call()

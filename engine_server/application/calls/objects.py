@@ -24,6 +24,7 @@ from infobase.metadata.types import Ref
 from infobase.objects import BusinessObject, State, make_object, object_type
 from infobase.operations import describe
 from infobase.session import Session
+from infobase.storage import all_or_nothing
 
 
 def received(session: Session, data: Args) -> BusinessObject:
@@ -152,7 +153,7 @@ def bulk_write(context: Context, args: Args) -> object:
     given = [_bulk_item(data) for data in islice(args["objects"], BATCH + 1)]
     if len(given) > BATCH:
         raise RequestInvalid(detail=text(ru=f"больше {BATCH} объектов", en=f"more than {BATCH} objects"))
-    with context.session.transaction() as tx:
+    with context.session.transaction() as tx, all_or_nothing(tx):
         load = context.loads.get(full_name)
         if load is None:
             load = context.loads[full_name] = BulkLoad(context.session, full_name, tx)
