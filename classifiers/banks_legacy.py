@@ -1,6 +1,7 @@
 """The bank directory in its older forms: the Bank of Russia's DBF set (until the end of 2018) and the tab-separated text set.
 
-DBF: BNKSEEK (participants), cp866; TNP (kinds of settlements) and BNKDEL (closed ones) beside it when they are there.
+DBF: BNKSEEK (participants); TNP (kinds of settlements) and BNKDEL (closed ones) beside it when they are there. Published in cp866; copies
+saved again by other programs come in windows-1251, with fields of other widths and types, more of them or fewer: NEWNUM and NAMEP must be there.
 Text (`bnk.zip`): bnkseek.txt of seven columns, windows-1251: -, town, kind of settlement 1..7, name, REAL, BIC, correspondent account;
 bnkdel.txt and reg.txt beside it.
 
@@ -12,14 +13,15 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 
 from classifiers.account_key import cbr_prefix, is_account, is_bic, key_ok
 from classifiers.dbf import DbfTable
-from classifiers.dbf_header import VERSIONS
+from classifiers.dbf_header import VERSIONS, DbfInput, read_bytes
 from classifiers.kind import Format, Item
 from classifiers.kladr_files import table_input
 from classifiers.reading import Reading, date_in_name, only
-from classifiers.recognise import head_text, looks_like_xml
+from classifiers.recognise import head_text, looks_like_xml, russian_code_page
 from classifiers.source import Member, Source
 from classifiers.tables import decoded
 from classifiers.text import shown
@@ -27,25 +29,31 @@ from infobase.errors import ClassifierAmbiguous
 from infobase.i18n import Bilingual
 from infobase.metadata.types import Value
 
-ENCODING = "cp866"
+SAMPLE_BYTES = 256 * 1024
+"""How much of a table tells its code page."""
+MIN_LETTERS = 20
+_STATED = {0x57: "cp1251", 0xC9: "cp1251", 0x26: "cp866", 0x65: "cp866"}
+"""The language byte of a DBF, for tables whose letters do not tell: mostly it is 0, and often wrong."""
 TOWN_KINDS = {"1": "г", "2": "п", "3": "с", "4": "пгт", "5": "ст-ца", "6": "аул", "7": "рп"}
 """TNP, for sets that come without that table."""
 MAX_DAYS_APART = 62
 """Between the dates of BNKSEEK and BNKDEL; further apart they are not one set."""
-_SEEK = {
-    "NEWNUM": 9,
-    "NAMEP": 0,
-    "TNP": 0,
-    "NNP": 0,
-    "ADR": 0,
-    "IND": 0,
-    "RGN": 0,
-    "KSNP": 20,
-    "PZN": 0,
-    "REGN": 0,
-    "RKC": 0,
+_REQUIRED = ("NEWNUM", "NAMEP")
+_COLUMNS = (*_REQUIRED, "TNP", "NNP", "ADR", "IND", "RGN", "KSNP", "PZN", "REGN", "RKC", "REAL", "DATE_IN")
+_MADE_OF = {
+    "CorrespondentAccount": "KSNP",
+    "City": "NNP",
+    "Restrictions": "REAL",
+    "Address": "ADR",
+    "Postcode": "IND",
+    "Region": "RGN",
+    "ParticipantType": "PZN",
+    "RegistrationNumber": "REGN",
+    "DateIn": "DATE_IN",
 }
-_COLUMNS = (*_SEEK, "REAL", "DATE_IN")
+"""What a table without a field says nothing of: it stays as it is in the base."""
+_DIGITS = {"NEWNUM": 9, "RKC": 9, "KSNP": 20, "IND": 6, "RGN": 2, "PZN": 2}
+"""Codes kept as numbers lose their zeros at the left."""
 NAME_LENGTH, CITY_LENGTH, ADDRESS_LENGTH = 160, 50, 200
 
 
@@ -88,12 +96,11 @@ class DbfBanks(LegacyReading):
 
     def __init__(self, seek: Member, kinds: Member | None, deleted: Member | None) -> None:
         super().__init__(seek)
-        self._table = DbfTable(table_input(seek), ENCODING)
-        self._table.header.demand(self._table.input, _SEEK)
+        self._table = _table(seek, _REQUIRED)
         self.version = self._table.header.date or date_in_name(seek)
         self._kinds = _town_kinds(kinds) if kinds else TOWN_KINDS
         if deleted is not None:
-            closed = DbfTable(table_input(deleted), ENCODING)
+            closed = _table(deleted, ("NEWNUM",))
             self._demand_one_day(deleted, closed.header.date)
             self.deleted = closed.header.records
 
@@ -114,7 +121,8 @@ class DbfBanks(LegacyReading):
 
     def _item(self, number: int, row: dict[str, str]) -> Item:
         counted, self.records = self.records, number
-        made = self.item({"REAL": "", **row, "BIC": row["NEWNUM"]}, self._kinds)
+        row = dict.fromkeys(_COLUMNS, "") | {name: self._whole(name, value) for name, value in row.items()}
+        made = self.item({**row, "BIC": row["NEWNUM"]}, self._kinds)
         values = {
             **made.values,
             "Address": self.text("ADR", row["ADR"], ADDRESS_LENGTH, made.code),
@@ -122,15 +130,22 @@ class DbfBanks(LegacyReading):
             "Region": row["RGN"].strip(),
             "ParticipantType": row["PZN"].strip(),
             "RegistrationNumber": row["REGN"].strip(),
-            "DateIn": self._date(row.get("DATE_IN", ""), made.code),
+            "DateIn": self._date(row["DATE_IN"], made.code),
         }
         self.records = counted
-        return Item(made.code, values)
+        there = self._table.header.by_name
+        return Item(made.code, {k: v for k, v in values.items() if _MADE_OF.get(k, "NAMEP") in there})
+
+    def _whole(self, name: str, value: str) -> str:
+        """A code with its zeros, when the table keeps it as a number."""
+        value = value.strip()
+        numeric = self._table.header.by_name[name].type in "NF"
+        return value.zfill(_DIGITS[name]) if numeric and value.isdigit() and name in _DIGITS else value
 
     def _date(self, written: str, bic: str) -> dt.datetime | None:
         if not written.strip(" 0"):
             return None
-        day = self.day("DATE_IN", written, "%Y%m%d", bic)
+        day = self.day("DATE_IN", written, "%d.%m.%Y" if "." in written else "%Y%m%d", bic)
         return dt.datetime(day.year, day.month, day.day)
 
 
@@ -158,9 +173,27 @@ class TextBanks(LegacyReading):
 
 
 def _town_kinds(member: Member) -> Mapping[str, str]:
-    table = DbfTable(table_input(member), ENCODING)
-    table.header.demand(table.input, {"TNP": 0, "SHORTNAME": 0})
-    return {code: short.lower() for code, short in table.rows(("TNP", "SHORTNAME"))}
+    table = _table(member, ("TNP", "SHORTNAME"))
+    return {code.strip(): short.strip().lower() for code, short in table.rows(("TNP", "SHORTNAME"))}
+
+
+def _table(member: Member, names: Sequence[str]) -> DbfTable:
+    """A table in its own code page. ClassifierInvalid unless it has fields of these names, of whatever width."""
+    source = table_input(member)
+    table = DbfTable(source, _code_page(source))
+    for name in names:
+        if name not in table.header.by_name:
+            there = ", ".join(table.header.by_name)
+            raise source.wrong(f"нет поля {name} (есть: {there})", f"there is no field {name} (there are: {there})")
+    return table
+
+
+def _code_page(source: DbfInput) -> str:
+    with closing(source.open()) as file:
+        sample = read_bytes(file, SAMPLE_BYTES)
+    stated = sample[29] if len(sample) > 29 else 0
+    letters = bytes(b for b in sample[32:] if b >= 0x80)
+    return russian_code_page(letters) if len(letters) >= MIN_LETTERS else _STATED.get(stated, "cp866")
 
 
 # --- which members ---
@@ -171,7 +204,9 @@ def _fields(member: Member) -> frozenset[str]:
     head = member.head
     if len(head) < 65 or head[0] not in VERSIONS:
         return frozenset()
-    names = (head[at : at + 11].split(b"\0")[0].decode("latin-1") for at in range(32, len(head) - 11, 32))
+    names = (
+        head[at : at + 11].split(b"\0")[0].decode("latin-1").strip().upper() for at in range(32, len(head) - 11, 32)
+    )
     found: list[str] = []
     for name in names:
         if not re.fullmatch(r"[A-Z_][A-Z0-9_]*", name):

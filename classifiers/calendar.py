@@ -21,7 +21,7 @@ from classifiers.reading import Reading
 from classifiers.recognise import XML_STARTS, head_text, looks_like_xml, members_where, xml_root
 from classifiers.register_target import into_register
 from classifiers.source import Member, refused
-from classifiers.tables import csv_lines, head_table
+from classifiers.tables import head_table, numbered_rows
 from classifiers.text import shown
 from classifiers.xml_stream import Step, release, xml_steps
 from infobase.errors import ClassifierAmbiguous
@@ -211,13 +211,16 @@ class JsonYear(YearReader):
 class CsvYear(JsonYear):
     """One row of the open data: the year and twelve lists."""
 
-    def __init__(self, member: Member, row: Sequence[str]) -> None:
+    def __init__(self, member: Member, line: int, row: Sequence[str]) -> None:
         super().__init__(member)
+        self.line = line
+        self.columns = {"year": 0}
         self._row = row
 
     def read(self) -> None:
         self.year = self.year_of(self._row[0])
         for month, written in enumerate(self._row[1:13], 1):
+            self.columns = dict.fromkeys(("d", "days", "month"), month)
             if written.strip():
                 self.listed(str(month), written)
             for day in self._month_days(str(month)):
@@ -277,8 +280,8 @@ def _is_csv(member: Member) -> bool:
 def _open_csv(members: Sequence[Member], _: object) -> CalendarFile:
     years = []
     for member in members:
-        rows = csv_lines(Reading(member))
-        years += [CsvYear(member, row) for row in rows if re.fullmatch(r"(19|20)\d\d", row[0].strip())]
+        rows = numbered_rows(Reading(member))
+        years += [CsvYear(member, line, row) for line, row in rows if re.fullmatch(r"(19|20)\d\d", row[0].strip())]
     return CalendarFile(years)
 
 

@@ -12,9 +12,9 @@ from collections.abc import Iterator, Sequence
 from decimal import ROUND_HALF_UP, Decimal
 
 from classifiers.catalog_target import into_catalog
-from classifiers.envelope import EnvelopeReader, Group, type_id_of
+from classifiers.envelope import ENAOF as ENAOF_ENVELOPE
+from classifiers.envelope import EnvelopeReader, Group, classifier_in, envelope_of
 from classifiers.kind import ClassifierKind, Format, Item
-from classifiers.okof import TYPE_IDS as OKOF_IDS
 from classifiers.reading import only
 from classifiers.recognise import XML_STARTS, members_where
 from classifiers.source import Member
@@ -34,7 +34,7 @@ class EnaofFile(EnvelopeReader):
     def items(self) -> Iterator[Item]:
         seen: set[str] = set()
         for group in self.groups():
-            if self.type_id.casefold().strip("#").startswith(OKOF_IDS):
+            if classifier_in(self.type_id, self.member.head) != ENAOF_ENVELOPE:
                 raise self.wrong("classifier-type-id", "это ОКОФ, а не ЕНАОФ", "this is OKOF, not ENAOF")
             self.demand_new(seen, group.code, "code")
             yield self._item(group)
@@ -80,9 +80,7 @@ def _meaning(said: str) -> str:
 
 
 def _is_enaof(member: Member) -> bool:
-    """An envelope that is not OKOF: no other classifier is published in it."""
-    type_id = type_id_of(member)
-    return type_id is not None and not type_id.casefold().strip("#").startswith(OKOF_IDS)
+    return envelope_of(member) == ENAOF_ENVELOPE
 
 
 def _open(members: Sequence[Member], _: object) -> EnaofFile:

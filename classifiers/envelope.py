@@ -186,3 +186,35 @@ def type_id_of(member: Member) -> str | None:
     if root is None or root.name != ROOT:
         return None
     return root.attributes.get("classifier-type-id", "")
+
+
+OKOF, ENAOF = "okof", "enaof"
+_OKOF_IDS = ("окоф", "okof")
+_OKOF_CODE = re.compile(r"""\bcode=["'](?:\d{3}(?:\.\d{2}){3}|\d{2} \d{7}|ОК 013-\d+)\s*["']""")
+_OKOF_NAMES = ("amort-group", "group-no", "амортизационныегруппы", "амортизационнаягруппа")
+_ENAOF_NAMES = re.compile(
+    r"нормаамортизац|нормыамортизац|процентотстоимости|\bamort(?:ization)?-?rate\b|\bcost-?percent\b"
+)
+
+
+def classifier_in(type_id: str, head: bytes) -> str:
+    """Which classifier an envelope holds: OKOF or ENAOF. Its id says so; any other id is ENAOF's, for no third one is published in it.
+
+    Without an id what differs tells: the names of the properties of either (rates; depreciation groups), the codes of OKOF, then its check
+    digits that are not all zero. `head`: the beginning of the file."""
+    stated = type_id.casefold().strip("# ")
+    if stated:
+        return OKOF if stated.startswith(_OKOF_IDS) else ENAOF
+    written = head_text(head)
+    lowered = written.casefold()
+    if _ENAOF_NAMES.search(lowered):
+        return ENAOF
+    if any(name in lowered for name in _OKOF_NAMES) or _OKOF_CODE.search(written):
+        return OKOF
+    return OKOF if re.search(r"""chk-digit=["']0*[1-9]""", written) else ENAOF
+
+
+def envelope_of(member: Member) -> str:
+    """The same of a member; "" for what is no envelope at all."""
+    type_id = type_id_of(member)
+    return "" if type_id is None else classifier_in(type_id, member.head)

@@ -9,7 +9,8 @@ import re
 from collections.abc import Iterator, Sequence
 
 from classifiers.catalog_target import into_catalog
-from classifiers.envelope import EnvelopeReader, Group, type_id_of
+from classifiers.envelope import OKOF as OKOF_ENVELOPE
+from classifiers.envelope import EnvelopeReader, Group, classifier_in, envelope_of
 from classifiers.kind import ClassifierKind, Format, Item, Row
 from classifiers.reading import only
 from classifiers.recognise import XML_STARTS, members_where
@@ -21,7 +22,6 @@ NAME_LENGTH = 500
 NOTE_LENGTH = 500
 OLD_CODE = re.compile(r"(\d{2}) ?(\d{7})", re.ASCII)
 """OK 013-94: nine digits, the first two apart in the published file."""
-TYPE_IDS = ("окоф", "okof")
 
 
 def okof_check_digit(code: str) -> int:
@@ -41,8 +41,8 @@ class OkofFile(EnvelopeReader):
     def items(self) -> Iterator[Item]:
         seen: set[str] = set()
         for group in self.groups():
-            if not self.type_id.casefold().strip("#").startswith(TYPE_IDS):
-                given = shown(self.type_id)
+            if classifier_in(self.type_id, self.member.head) != OKOF_ENVELOPE:
+                given = shown(self.type_id or "ЕНАОФ")
                 ru = f"это «{given}», а не ОКОФ (или кодировка указана неверно)"
                 en = f"this is {given!r}, not OKOF (or a wrong code page is stated)"
                 raise self.wrong("classifier-type-id", ru, en)
@@ -77,8 +77,7 @@ class OkofFile(EnvelopeReader):
 
 
 def _is_okof(member: Member) -> bool:
-    type_id = type_id_of(member)
-    return type_id is not None and type_id.casefold().strip("#").startswith(TYPE_IDS)
+    return envelope_of(member) == OKOF_ENVELOPE
 
 
 def _open(members: Sequence[Member], _: object) -> OkofFile:

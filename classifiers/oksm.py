@@ -22,6 +22,7 @@ COLUMNS: Mapping[str, Sequence[str]] = {
     "Alpha3": ("CodeAlpha3", "КодАльфа3", "Буквенный код альфа-3", "Альфа-3"),
 }
 _ENDS = re.compile(r",\s*\"?[A-ZА-Я]{2}\"?\s*,\s*\"?[A-ZА-Я]{3}\"?\s*$")
+FIELDS = ("Code", "Name", "FullName", "Alpha2", "Alpha3")
 NAME_LENGTH, FULL_NAME_LENGTH = 100, 250
 
 
@@ -89,7 +90,8 @@ class CountryFile(Reading):
         held = ""
         text = decoded(self)
         semicolons = delimiter_of(text.splitlines()[:20]) != ","
-        for line in text.splitlines():
+        for number, line in enumerate(text.splitlines(), 1):
+            self.line = number
             if not line.strip():
                 continue
             self.lines += 1
@@ -105,7 +107,10 @@ class CountryFile(Reading):
     def _columns(self, line: str) -> dict[str, str]:
         """Number, code, short name, full name, alpha-2, alpha-3. Commas inside unquoted names are followed by a blank."""
         cells: list[str] = []
-        for cell in next(csv.reader([line], delimiter=delimiter_of([line]))):
+        written = next(csv.reader([line], delimiter=delimiter_of([line])))
+        begin = len(written) - len(FIELDS)
+        self.columns = {name: i for i, name in enumerate(FIELDS, begin)} if begin in (0, 1) else {}
+        for cell in written:
             if cell.startswith(" ") and len(cells) > 2:
                 cells[-1] += "," + cell
             else:
@@ -115,7 +120,7 @@ class CountryFile(Reading):
         if len(cells) != 6:
             ru, en = f"столбцов {len(cells)}, нужно 6", f"{len(cells)} columns, 6 are needed"
             raise self.wrong("", ru, en)
-        return dict(zip(("Code", "Name", "FullName", "Alpha2", "Alpha3"), cells[1:], strict=True))
+        return dict(zip(FIELDS, cells[1:], strict=True))
 
 
 def _is_oksm(member: Member) -> bool:

@@ -14,7 +14,7 @@ from classifiers.kind import ClassifierKind, Format, Item, Row
 from classifiers.reading import Reading, date_in_name, only
 from classifiers.recognise import members_where
 from classifiers.source import Member
-from classifiers.tables import csv_lines, head_table, simplified
+from classifiers.tables import head_table, numbered_rows, simplified
 from classifiers.text import shown
 from infobase.i18n import Bilingual
 
@@ -23,6 +23,8 @@ SECTION = re.compile(r"[A-UА-У]")
 _DATE = re.compile(r"\d{1,2}[./-]\d{1,2}[./-]\d{4}|\d{1,2}[.-][а-яa-z]{3,}\.?|[а-яa-z]{3,}[.-]\d{1,2}", re.IGNORECASE)
 _NUMBER = re.compile(r"\d|\d[.,]\d+|\d{5}|\d{2},\d+", re.ASCII)
 _HEADER = {"раздел", "section", "код", "code", "razdel", "kod"}
+COLUMNS: Mapping[str, int] = {"Section": 0, "Code": 1, "Name": 2}
+CODE_AND_NAME: Mapping[str, int] = {"Section": 0, "Code": 0, "Name": 1}
 NAME_LENGTH = 500
 
 
@@ -34,14 +36,11 @@ class ActivityFile(Reading):
         self.version = date_in_name(member)
         self.sections = 0
         self._codes: set[str] = set()
-        self._line = 0
 
     def items(self) -> Iterator[Item]:
         section = ""
-        for line, row in enumerate(csv_lines(self, blank=True), 1):
-            self._line = line
-            if not any(cell.strip() for cell in row):
-                continue
+        for line, row in numbered_rows(self):
+            self.line = line
             if not self.records and {simplified(c) for c in row} & _HEADER:
                 continue
             self.records += 1
@@ -53,6 +52,7 @@ class ActivityFile(Reading):
         return {"records": self.records, "sections": self.sections}
 
     def _item(self, section: str, row: list[str]) -> tuple[str, Item]:
+        self.columns = COLUMNS if len(row) > 2 else CODE_AND_NAME
         if len(row) == 2:
             row = ["" if CODE.fullmatch(row[0].strip()) else row[0], *row]
         if len(row) < 3:
@@ -80,12 +80,11 @@ class ActivityFile(Reading):
         if CODE.fullmatch(code):
             return
         place = shown(code)
-        cell = f"B{self._line}"
         if _DATE.fullmatch(code) or _NUMBER.fullmatch(code):
             raise self.wrong(
                 "Code",
-                f"ячейка {cell} «{place}»: вместо кода дата или число: файл испорчен при сохранении в Excel; возьмите исходный файл",
-                f"cell {cell} {place!r}: a date or a number instead of a code: the file was spoiled by Excel; take the original one",
+                f"«{place}»: вместо кода дата или число: файл испорчен при сохранении в Excel; возьмите исходный файл",
+                f"{place!r}: a date or a number instead of a code: the file was spoiled by Excel; take the original one",
             )
         ru, en = f"«{place}»: нужен код вида 01.11.12", f"{place!r}: a code such as 01.11.12 is needed"
         raise self.wrong("Code", ru, en)

@@ -33,6 +33,10 @@ class Reading:
         self.records = 0
         self.header_rows = 0
         self.version: dt.date | None = None
+        self.line = 0
+        """Of a table: the row as a spreadsheet counts it."""
+        self.columns: Mapping[str, int] = {}
+        """Of a table: field -> the column it stands in, from 0."""
         self._warnings: list[FileWarning] = []
         self._warning_count = 0
 
@@ -57,9 +61,20 @@ class Reading:
 
     def wrong(self, field: str, ru: str, en: str, key: str = "") -> ClassifierInvalid:
         """The error with its place: file, record, key, field."""
-        place_ru = f"запись {self.records}" + (f", {shown(key)}" if key else "") + (f", поле {field}" if field else "")
-        place_en = f"record {self.records}" + (f", {shown(key)}" if key else "") + (f", field {field}" if field else "")
+        cell = self.cell(field)
+        place_ru, place_en = f"запись {self.records}", f"record {self.records}"
+        if cell:
+            place_ru, place_en = f"{place_ru}, ячейка {cell}", f"{place_en}, cell {cell}"
+        if key:
+            place_ru, place_en = f"{place_ru}, {shown(key)}", f"{place_en}, {shown(key)}"
+        if field:
+            place_ru, place_en = f"{place_ru}, поле {field}", f"{place_en}, field {field}"
         return refused(self.member.place, f"{place_ru}: {ru}", f"{place_en}: {en}")
+
+    def cell(self, field: str) -> str:
+        """Where a field of the current record stands in a spreadsheet, such as B5; "" when that is not known."""
+        column = self.columns.get(field)
+        return "" if column is None or not self.line else f"{column_letters(column)}{self.line}"
 
     def text(self, field: str, value: str, length: int, key: str = "", *, required: bool = False) -> str:
         """A text for people: blanks collapsed, of a length the target holds (the rest cut off, with a warning), in the right code page."""
@@ -108,6 +123,12 @@ class Reading:
         """Zero records is an error: a good file never has none."""
         if not self.records:
             raise refused(self.member.place, "в файле нет ни одной записи", "the file has no records")
+
+
+def column_letters(column: int) -> str:
+    """A for 0, AA for 26."""
+    above, own = divmod(column, 26)
+    return (column_letters(above - 1) if above else "") + string.ascii_uppercase[own]
 
 
 def garbled(text: str) -> bool:

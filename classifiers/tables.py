@@ -8,6 +8,7 @@ import csv
 import io
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import chain, islice
 
 from lxml import etree
 
@@ -64,50 +65,61 @@ def head_table(member: Member) -> list[list[str]]:
 
 
 def delimiter_of(lines: Sequence[str]) -> str:
-    """The delimiter that splits most of the lines into the same number of columns."""
+    """The delimiter that splits most of the lines into the same number of columns, and leaves quotes at the ends of the cells if any does."""
 
-    def score(mark: str) -> tuple[int, int]:
+    def score(mark: str) -> tuple[bool, bool, int, int]:
         counts = [len(row) for row in csv.reader(lines, delimiter=mark)]
         common = max(set(counts), key=counts.count) if counts else 1
-        return (counts.count(common) if common > 1 else 0, common)
+        return (common > 1, _quotes_fit(lines, mark), counts.count(common), common)
 
     return max(DELIMITERS, key=score)
 
 
+def _quotes_fit(lines: Sequence[str], mark: str) -> bool:
+    try:
+        list(csv.reader([f"{line}\n" for line in lines], delimiter=mark, strict=True))
+    except csv.Error:
+        return False
+    return True
+
+
 def csv_rows(reading: Reading, aliases: Aliases, positions: Positions | None) -> Iterator[dict[str, str]]:
     """Rows of a CSV; the header, if there is one, names the columns in any order."""
-    rows = csv_lines(reading)
+    rows = numbered_rows(reading)
     columns: Mapping[str, int] | None = None
     first = _head_rows(rows)
     names = by_alias(aliases)
+    beginning = first[0][1] if first else []
     if first:
-        header = {names[simplified(c)]: i for i, c in enumerate(first[0]) if simplified(c) in names}
-        if len(header) >= 2 or (len(first[0]) == 1 and header):
+        header = {names[simplified(c)]: i for i, c in enumerate(beginning) if simplified(c) in names}
+        if len(header) >= 2 or (len(beginning) == 1 and header):
             columns, first = header, first[1:]
             reading.header_rows = 1
         elif positions is not None:
-            columns = positions(first)
+            columns = positions([row for _, row in first])
     if columns is None:
-        wanted = ", ".join(aliases)
+        wanted, begins = ", ".join(aliases), shown(" | ".join(beginning))
         raise refused(
             reading.member.place,
-            f"не узнаны столбцы таблицы (нужны: {wanted}; начало: {shown(' | '.join(first[0]) if first else '')})",
-            f"the columns are not recognised (needed: {wanted}; it begins: {shown(' | '.join(first[0]) if first else '')})",
+            f"не узнаны столбцы таблицы (нужны: {wanted}; начало: {begins})",
+            f"the columns are not recognised (needed: {wanted}; it begins: {begins})",
         )
-    for row in (*first, *rows):
+    reading.columns = columns
+    for line, row in chain(first, rows):
+        reading.line = line
         reading.records += 1
         yield {name: _cell(row[i]) if i < len(row) else "" for name, i in columns.items()}
 
 
-def csv_lines(reading: Reading, *, blank: bool = False) -> Iterator[list[str]]:
-    """The rows of a CSV that are not blank, or all of them."""
+def numbered_rows(reading: Reading) -> Iterator[tuple[int, list[str]]]:
+    """The rows of a CSV that are not blank, with their numbers: from 1, blank ones counted, as a spreadsheet shows them."""
     text = decoded(reading)
     lines = text.splitlines()
     source = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter_of(lines[:20]), strict=False)
     try:
-        for row in source:
-            if blank or any(cell.strip() for cell in row):
-                yield row
+        for number, row in enumerate(source, 1):
+            if any(cell.strip() for cell in row):
+                yield number, row
     except csv.Error as error:
         line = source.line_num
         raise refused(
@@ -132,13 +144,8 @@ def decoded(reading: Reading) -> str:
     raise refused(reading.member.place, ru, en)
 
 
-def _head_rows(rows: Iterator[list[str]], count: int = 50) -> list[list[str]]:
-    found: list[list[str]] = []
-    for row in rows:
-        found.append(row)
-        if len(found) == count:
-            break
-    return found
+def _head_rows(rows: Iterator[tuple[int, list[str]]], count: int = 50) -> list[tuple[int, list[str]]]:
+    return list(islice(rows, count))
 
 
 def _cell(value: str) -> str:

@@ -267,7 +267,9 @@ def test_a_clock_set_forward_runs_once_and_not_too_soon(place: Place, ran: list[
         assert runner.run_due() == []
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(moves=st.lists(st.tuples(st.integers(1, 2 * HALF_HOUR), st.integers(-(10**6), 10**6)), max_size=5))
 def test_whatever_the_clock_does_the_gaps_stay_in_bounds(file_base: Place, moves: list[tuple[int, int]]) -> None:
     """Time really passes in steps of five minutes; now and then the wall clock jumps. The job never runs twice within nine tenths of its

@@ -110,8 +110,52 @@ def test_damaged_dbf_sets(tmp_path: Path) -> None:
     deleted = body[: at + size] + b"*" + body[at + size + 1 :]
     assert [i.code for i in read("banks", put(tmp_path, "deleted.dbf", deleted))[1]] == [BICS[0], BICS[2]]
     assert "ни одной записи" in refusal("banks", seek(tmp_path / "empty.dbf", []))
-    write_dbf(tmp_path / "cp1251.dbf", FIELDS, [row(b) for b in BICS], DAY, "cp1251")
-    assert "кодировка" in refusal("banks", tmp_path / "cp1251.dbf")
+    write_dbf(tmp_path / "koi8.dbf", FIELDS, [row(b, NAMEP="Отделение банка") for b in BICS], DAY, "koi8-r")
+    assert "кодировка" in refusal("banks", tmp_path / "koi8.dbf")
+
+
+def dressed(fields: dict[str, int], body: bytes, **types: str) -> bytes:
+    """The same table with field names in small letters, and other types of fields."""
+    made = bytearray(body)
+    for i, name in enumerate(fields):
+        at = 32 + 32 * i
+        made[at : at + 11] = name.lower().encode().ljust(11, b"\0")
+        made[at + 11 : at + 12] = types.get(name, "C").encode()
+    return bytes(made)
+
+
+@pytest.mark.parametrize("encoding", ["cp866", "cp1251"])
+def test_copies_of_the_dbf_set_saved_by_other_programs(tmp_path: Path, encoding: str) -> None:
+    """Other code page, widths, names and types of fields, columns of its own, a deleted record, nothing beside."""
+    fields = {"OWN": 7, **{n: w + 5 for n, w in FIELDS.items()}, "NEWNUM": 12, "KSNP": 25, "COMMENT": 40}
+    plain = [dict(zip(FIELDS, row(b, RGN="04"), strict=True)) for b in BICS]
+    rows = [[{**r, "OWN": "1", "COMMENT": "Прим."}.get(n, "") for n in fields] for r in plain]
+    path = tmp_path / "banks.dbf"
+    write_dbf(path, fields, rows, DAY, encoding)
+    _, expected = read("banks", seek(tmp_path / "plain.dbf", [row(b, RGN="04") for b in BICS]))
+    assert kind_of(path) == "banks"
+    assert read("banks", path)[1] == expected
+    for r in rows:
+        r[list(fields).index("NEWNUM")] = r[list(fields).index("NEWNUM")].lstrip("0").rjust(12)
+    write_dbf(path, fields, rows, DAY, encoding)
+    body = bytearray(path.read_bytes())
+    size = 1 + sum(fields.values())
+    body[len(body) - 1 - 2 * size] = ord("*")  # the second of three
+    numbers = {"NEWNUM": "N", "RGN": "N", "DATE_IN": "D"}
+    file, items = read("banks", put(tmp_path, "other.dbf", dressed(fields, bytes(body), **numbers)))
+    assert items == [expected[0], expected[2]]
+    assert items[0].values["Region"] == "04"
+    assert file.counts() == {"records": 2, "deleted": 0}
+
+
+def test_a_dbf_of_few_fields_says_nothing_of_the_others(tmp_path: Path) -> None:
+    path = tmp_path / "few.dbf"
+    write_dbf(path, {"NEWNUM": 9, "NAMEP": 45, "KSNP": 20}, [[b, f"БАНК {b}", corr(b)] for b in BICS], DAY)
+    _, items = read("banks", path)
+    assert [i.code for i in items] == list(BICS)
+    assert set(items[0].values) == {"Description", "CorrespondentAccount", "Closed", "DateOut"}
+    write_dbf(path, {"NEWNUM": 9, "NAMEN": 45}, [[b, "X"] for b in BICS], DAY)
+    assert "нет поля NAMEP" in refusal("banks", path)
 
 
 def test_tables_of_different_days_or_two_sets_are_refused(tmp_path: Path) -> None:

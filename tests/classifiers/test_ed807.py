@@ -212,7 +212,7 @@ def test_no_entries_is_an_error(tmp_path: Path) -> None:
     assert "ни одной записи" in refusal(xml_file(tmp_path, ed807_xml([], DAY)))
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(cut=st.integers(0, len(TEXT) - 1))
 def test_a_file_cut_anywhere_is_refused(tmp_path: Path, cut: int) -> None:
     message = refusal(xml_file(tmp_path, TEXT[:cut]))
@@ -312,7 +312,7 @@ def test_unsupported_compression(tmp_path: Path) -> None:
     )
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(data=st.data())
 def test_a_damaged_archive_is_read_right_or_refused(tmp_path: Path, data: st.DataObject) -> None:
     path = tmp_path / "package.zip"

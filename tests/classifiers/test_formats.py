@@ -125,6 +125,33 @@ def test_enaof_keeps_rates_and_whatever_else_there_is(tmp_path: Path) -> None:
     assert json.loads(str(car.values["Extra"])) == {"kept": ["как есть"]}
 
 
+@pytest.mark.parametrize("given", ["", ' classifier-type-id=""'])
+def test_without_its_id_an_envelope_is_known_by_what_differs(tmp_path: Path, given: str) -> None:
+    bare_okof = re.sub(
+        r"<additional-packages>.*?</additional-packages>|<amg:amort-group.*?(/>|</amg:amort-group>)",
+        "",
+        OKOF_XML,
+        flags=re.DOTALL,
+    )
+    for kind, body in (("okof", OKOF_XML), ("okof", bare_okof), ("enaof", ENAOF_XML)):
+        body = re.sub(r' classifier-type-id="[^"]*"', given, body)
+        path = put(tmp_path, "a.xml", body)
+        assert kind_of(path) == kind
+        assert (
+            read(kind, path)[1]
+            == read(
+                kind,
+                put(
+                    tmp_path,
+                    "b.xml",
+                    {"okof": bare_okof if body.count("amort") == 0 else OKOF_XML}.get(kind, ENAOF_XML),
+                ),
+            )[1]
+        )
+        other = "enaof" if kind == "okof" else "okof"
+        assert "это" in refusal(other, path)
+
+
 @pytest.mark.parametrize(
     ("find", "put_", "expected"),
     [
@@ -419,7 +446,9 @@ XML_KINDS = ("okof", "enaof", "okei", "rates", "calendar")
 
 
 @pytest.mark.parametrize("kind", XML_KINDS)
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(
+    max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None
+)
 @given(data=st.data())
 def test_an_xml_cut_anywhere_is_refused(tmp_path: Path, kind: str, data: st.DataObject) -> None:
     _, body, encoding = SAMPLES[kind]

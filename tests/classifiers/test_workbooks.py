@@ -8,6 +8,7 @@ from xml.sax.saxutils import escape
 import pytest
 from python_calamine import CalamineWorkbook
 
+from classifiers.reading import column_letters
 from classifiers.workbook import is_panic
 from tests.classifiers.helpers import OKOF_XML, kind_of, put, read, refusal, zipped
 
@@ -67,6 +68,48 @@ def test_numbers_as_numbers_in_other_tables(tmp_path: Path) -> None:
     ]
     _, items = read("okei", write_xlsx(tmp_path / "okei.xlsx", units))
     assert [(i.code, i.initial["Description"]) for i in items] == [("006", "м"), ("796", "шт")]
+
+
+HEADERS = {
+    "okei": ["Примечание", "Наименование", "Код", "Символ"],
+    "okv": ["Наименование", "Буквенный код", "Цифровой код"],
+    "oksm": ["Наименование", "Полное наименование", "Альфа-2", "Альфа-3", "Код"],
+    "okopf": ["Наименование", "Код"],
+}
+FAULTS: list[tuple[str, list[list[str]], str]] = [
+    ("okei", [["", "Метр", "006", "м"], ["", "Штука", "7O6", "шт"]], "ячейка C4, поле Code"),
+    ("okei", [["", "Метр", "006", "м"], ["", "", "796", "шт"]], "ячейка B4, 796, поле Name"),
+    ("okv", [["Доллар США", "USD", "840"], ["Евро", "EUR", "97B"]], "ячейка C4, EUR, поле Code"),
+    ("okv", [["Доллар США", "USD", "840"], ["Евро", "E1R", "978"]], "ячейка B4, 978, поле AlphabeticCode"),
+    ("oksm", [["РОССИЯ", "", "RU", "RUS", "643"], ["АЛБАНИЯ", "", "AL", "ALB1", "008"]], "ячейка D4, 008, поле Alpha3"),
+    ("oksm", [["РОССИЯ", "", "RU", "RUS", "643"], ["АЛБАНИЯ", "", "AL", "ALB", "OO8"]], "ячейка E4, поле Code"),
+    ("okopf", [["Общества", "12200"], ["ПАО", "1224X"]], "ячейка B4, поле Code"),
+    ("okopf", [["Общества", "12200"], ["", "12247"]], "ячейка A4, 12247, поле Name"),
+]
+
+
+@pytest.mark.parametrize(("kind", "rows", "expected"), FAULTS)
+def test_a_fault_is_named_with_its_real_cell(tmp_path: Path, kind: str, rows: list[list[str]], expected: str) -> None:
+    """The third row is blank: the fault is in the fourth, as a spreadsheet shows it."""
+    table: list[list[str | float]] = [[*HEADERS[kind]], [*rows[0]], [""], [*rows[1]]]
+    for path in (
+        write_xlsx(tmp_path / "a.xlsx", table),
+        write_ods(tmp_path / "a.ods", [[str(c) for c in r] for r in table]),
+    ):
+        assert expected in refusal(kind, path)
+
+
+def test_cells_of_tables_without_a_header(tmp_path: Path) -> None:
+    activities = write_xlsx(
+        tmp_path / "okved.xlsx", [["A", "СЕЛЬСКОЕ ХОЗЯЙСТВО"], ["01", "Растениеводство"], ["1.1", "x"]]
+    )
+    assert "ячейка A3" in refusal("okved2", activities)
+    assert "ячейка A2, поле Section" in refusal("okved2", write_xlsx(tmp_path / "s.xlsx", [OKVED[1], ["Ю", "01", "x"]]))
+    countries = [["1", "643", "РОССИЯ", "", "RU", "RUS"], ["2", "008", "", "", "AL", "ALB"]]
+    assert "ячейка C2" in refusal("oksm", write_xlsx(tmp_path / "c.xlsx", [[*r] for r in countries]))
+    months: list[str | float] = ["2024", *(["1,2,7"] * 11), "1,2,32"]
+    assert "ячейка M1" in refusal("calendar", write_xlsx(tmp_path / "k.xlsx", [months]))
+    assert [column_letters(i) for i in (0, 25, 26, 701, 702)] == ["A", "Z", "AA", "ZZ", "AAA"]
 
 
 def test_damaged_workbooks_and_bombs(tmp_path: Path) -> None:

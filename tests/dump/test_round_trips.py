@@ -25,7 +25,9 @@ from tests.dump.conftest import StoresOf
 from tests.dump.sample import ORDERS, PRODUCTS
 from tests.dump.stores import dumped
 
-FEW = settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FEW = settings(
+    max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 MODES = ["file", "server"]
 
 

@@ -154,7 +154,7 @@ _STEP = st.tuples(
     max_examples=25,
     deadline=None,
     phases=(Phase.generate,),
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(st.lists(_STEP, max_size=12))
 def test_totals_always_equal_the_sum_of_movements(

@@ -96,7 +96,9 @@ COMMANDS = st.lists(
 )
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(COMMANDS)
 def test_totals_are_the_sum_of_movements_after_any_commands(
     session: Session, commands: list[tuple[str, int, int, int]]

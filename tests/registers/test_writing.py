@@ -31,7 +31,9 @@ from tests.registers.sample import (
     ref,
 )
 
-FAST = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FAST = settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 LAST = Decimal("999999999999.999")
 
 

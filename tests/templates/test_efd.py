@@ -161,7 +161,9 @@ def test_two_archives_are_not_guessed_between(tmp_path: Path, root: Path) -> Non
     assert not root.exists()
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(raw=st.binary(max_size=400))
 def test_any_bytes_are_refused(tmp_path: Path, raw: bytes) -> None:
     root = tmp_path / "fuzz"
