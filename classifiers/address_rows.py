@@ -11,7 +11,6 @@ from classifiers.address_codes import below
 from classifiers.address_store import Targets
 from classifiers.address_text import words_of
 from infobase.bulk_records import range_end
-from infobase.errors import AccessDenied
 from infobase.session import Session
 from infobase.storage import Row, Statement, Transaction
 
@@ -86,7 +85,7 @@ class AddressReader:
             if register:
                 session.access.demand("Read", register)
                 if session.access.restriction("Read", register) is not None:
-                    raise AccessDenied(right="Read", object=register)
+                    raise session.access.denied("Read", register)
 
     def word_keys(self, tx: Transaction, begins: Sequence[str], limit: int) -> list[list[str]]:
         """Per beginning of a word (with its part): search keys of names with such a word; those of the whole word first, then short names,

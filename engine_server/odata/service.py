@@ -159,6 +159,7 @@ class _Call:
         self._demand_method(*READ)
         if len(rest) == 1 and rest[0].name == "$count":
             if entity.variety == CONSTANT:
+                self.session.access.demand("Read", entity.object)
                 return _plain("1")
             return _plain(str(self.reader.count(entity.source, self._filter(entity), entity)))
         function = virtual.call(self.model, entity, rest[0].name, rest[0].inside, self.options.rest or {})

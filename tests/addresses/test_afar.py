@@ -119,8 +119,17 @@ def test_only_an_administrator_loads(places: tuple[str, str], kladr_folder: Path
     with open_crm(places[1]) as session:
         session.users.add("Chief", password="", roles=["Administrator"], allow_empty=True)
         session.users.add("Clerk", password="", roles=["SalesManager"], allow_empty=True)
+        session.users.add("Visitor", password="", roles=[], allow_empty=True)
     with connect(places[0], "Clerk") as clerk, pytest.raises(AccessDenied):
         load(clerk, "kladr", kladr_folder)
+    for call, given in (
+        ("found_addresses", {"typed": "Майский", "limit": 5}),
+        ("address_of", {"code": "0100000000000"}),
+    ):
+        with connect(places[0], "Visitor") as visitor, pytest.raises(AccessDenied):
+            visitor.kernel.engine.door.call(  # type: ignore[attr-defined]
+                "served", {"function": f"classifiers.address_picker.{call}", "arguments": given}
+            )
 
 
 def test_what_travels_is_checked(far: Session, tmp_path: Path) -> None:
