@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,7 @@ from classifiers.source import Member, Source, refused
 from infobase.errors import ClassifierAmbiguous, ClassifierInvalid
 from infobase.i18n import Bilingual
 
+_REGION_CODE = re.compile(r"""\sREGIONCODE\s*=\s*["']([0-9]{1,2})["']""")
 MAX_SPREAD_DAYS = 7
 """Between the files of one set: they are made over several days."""
 
@@ -34,9 +36,12 @@ class GarSet:
 
 
 def gar_members(source: Source) -> Sequence[Member]:
-    """The files of GAR in a source, known by name and root element together: several kinds share their elements."""
-    found = [m for m in source.members if _kind_of(m)]
-    return [*found, *(m for m in source.members if found and m.base_name.lower() == "version.txt")]
+    """The files of GAR in a source, known by their names, as several kinds share their elements. Where one of them is XML, those that are not
+    belong to the set as well, so that they are told of and not passed over."""
+    named = [m for m in source.members if _kind_of(m)]
+    if not any(looks_like_xml(m.head) for m in named):
+        return []
+    return [*named, *(m for m in source.members if m.base_name.lower() == "version.txt")]
 
 
 def gar_sets(members: Sequence[Member]) -> list[GarSet]:
@@ -49,10 +54,10 @@ def gar_sets(members: Sequence[Member]) -> list[GarSet]:
 
 
 def _kind_of(member: Member) -> str:
-    """The kind of a file, "" for what is not read. An empty or damaged file still has its name."""
+    """The kind of a file by its name, "" for what is not read."""
     matched = FILE_NAME.fullmatch(member.base_name)
     kind = matched[1].upper() if matched else ""
-    return kind if kind in ROOTS and looks_like_xml(member.head) else ""
+    return kind if kind in ROOTS else ""
 
 
 def _container(member: Member) -> str:
@@ -116,9 +121,9 @@ def _region_inside(made: GarSet, member: Member, kind: str) -> str:
     """Files without a folder of their region: the hierarchy tells it, for all of them."""
     if kind == "ADM_HIERARCHY":
         root = xml_root(member.head)
-        at = (root.rest if root else "").partition('REGIONCODE="')[2][:2].strip('"')
-        if at.isdigit():
-            region = at.zfill(2)
+        found = _REGION_CODE.search(root.rest) if root else None
+        if found is not None:
+            region = found[1].zfill(2)
             made.regions.setdefault(region, {}).update(made.regions.pop("", {}))
             return region
     named = [r for r in made.regions if r]

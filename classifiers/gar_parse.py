@@ -73,6 +73,8 @@ class GarRows:
     def text(self, attributes: Attributes, name: str, limit: int) -> str:
         """A text of at most `limit` characters, "" when there is none."""
         value = attributes.get(name, "").strip()
+        if "&" in value:
+            value = value.replace("&#38;", "&")  # so the parser gives every ampersand, since it resolves no entities
         if len(value) > limit:
             raise self.wrong(name, value, f"длиннее {limit} символов", f"longer than {limit} characters")
         return value.replace("\n", " ").replace("\t", " ") if "\n" in value or "\t" in value else value
@@ -119,8 +121,9 @@ class _Target:
                 self._rows.rows += 1
                 self._handle(attributes)
                 return
-        elif not self.opened and tag == self._rows.root:
+        elif not self.opened and tag.rpartition("}")[2] == self._rows.root:
             self.opened = True
+            self._row = tag.removesuffix(self._rows.root) + self._row  # a namespace of the root is that of its rows
             return
         ru, en = f"элемент {shown(str(tag))} здесь не ожидается", f"unexpected element {shown(str(tag))}"
         raise refused(

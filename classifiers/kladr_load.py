@@ -88,8 +88,7 @@ def into_registers(work: Work) -> Changes:
     targets = store.targets_of(work.use)
     taken = _taken(file.set, targets, bool(work.options.get("houses", True)))
     surveys = {part: file.set.tables[part].survey(BY_NAME[part].code) for part in taken}
-    if not any(s.records for s in surveys.values()):
-        raise refused(file.set.place, "в таблицах нет ни одной записи", "the tables have no records")
+    _demand_records(file.set, surveys)
     regions = chosen_regions(work, _available(file.set, surveys))
     with WordCollector() as words:
         load = _Load(work, file, targets, surveys, regions, words)
@@ -99,6 +98,15 @@ def into_registers(work: Work) -> Changes:
     file.found = _counts(surveys, regions)
     made = load.difference
     return Changes(made.added, made.changed, made.closed, made.unchanged, remarks=tuple(load.remarks))
+
+
+def _demand_records(tables: KladrSet, surveys: Mapping[str, Survey]) -> None:
+    """A table without a live record would take away all that is loaded. Flats and successors are few: a set of some regions may have none."""
+    if not any(s.records for s in surveys.values()):
+        raise refused(tables.place, "в таблицах нет ни одной записи", "the tables have no records")
+    for part, survey in surveys.items():
+        if part not in ("FLAT", "ALTNAMES") and not survey.records:
+            raise tables.tables[part].input.wrong("в таблице нет ни одной записи", "the table has no records")
 
 
 def offered_regions(members: Sequence[Member]) -> dict[str, tuple[str, int]]:
@@ -176,7 +184,8 @@ def _counts(surveys: Mapping[str, Survey], regions: Sequence[str]) -> dict[str, 
 def _write_small(load: _Load) -> None:
     types = load.table("SOCRBASE")
     if types is not None:
-        kinds = ((SOURCE, *row) for row in types.rows(("LEVEL", "SCNAME", "SOCRNAME", "KOD_T_ST")))
+        rows = types.rows(("LEVEL", "SCNAME", "SOCRNAME", "KOD_T_ST"))
+        kinds = ((SOURCE, *map(str.strip, row)) for row in rows)
         _replace(load, load.targets.types, TYPE_FIELDS, list(kinds), "Source", SOURCE, types)
     successors = load.table("ALTNAMES")
     if successors is not None:

@@ -45,6 +45,8 @@ EXCEL_TYPES, EXCEL_PARTS = "[Content_Types].xml", frozenset({"xl/workbook.xml", 
 OPEN_DOCUMENT, OPEN_DOCUMENT_CONTENT = "mimetype", "content.xml"
 SPREADSHEET = b"application/vnd.oasis.opendocument.spreadsheet"
 """What the first member of an OpenDocument workbook holds (OpenDocument 1.3, part 2, 3.3); a template adds a suffix."""
+OF_THE_SYSTEM = frozenset({"thumbs.db", "desktop.ini"})
+"""What Windows puts into folders by itself."""
 ZIP_STARTS = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08", b"PK")
 
 Opener = Callable[[], AbstractContextManager[IO[bytes]]]
@@ -198,8 +200,9 @@ def _folder(path: Path, stack: ExitStack) -> list[Member]:
         if len(here.relative_to(path).parts) >= MAX_DEPTH:
             folders.clear()
         for name in sorted(files):
-            if not name.startswith(".") and (here / name).is_file():
-                members += _file(here / name, (here / name).relative_to(path).as_posix(), stack)
+            if wanted_name(name) and (here / name).is_file():
+                with reading_errors(str(here / name)):
+                    members += _file(here / name, (here / name).relative_to(path).as_posix(), stack)
         if len(members) > MAX_MEMBERS:
             break
     return members
@@ -232,7 +235,7 @@ def _zip(path: Path, name: str, stack: ExitStack) -> list[Member]:
         raise refused(path, f"в архиве {len(infos)} файлов", f"the zip has {len(infos)} members")
     members: list[Member] = []
     for info in infos:
-        if wanted_name(info.filename):
+        if wanted_name(shown_name(info)):
             member = _zip_member(path, archive, info)
             members += _inner_zip(member, stack) if _is_packed(info) else [member]
     return members
@@ -265,7 +268,7 @@ def _inner_zip(outer: Member, stack: ExitStack) -> list[Member]:
         kept.write(chunk)
     with reading_errors(outer.place):
         archive = stack.enter_context(zipfile.ZipFile(cast("IO[bytes]", kept)))
-    infos = [i for i in archive.infolist() if wanted_name(i.filename)]
+    infos = [i for i in archive.infolist() if wanted_name(shown_name(i))]
     if len(infos) > MAX_MEMBERS:
         raise refused(outer.place, f"в архиве {len(infos)} файлов", f"the zip has {len(infos)} members")
     return [_zip_member(outer.place, archive, i, f"{outer.name}/") for i in infos]
@@ -274,7 +277,8 @@ def _inner_zip(outer: Member, stack: ExitStack) -> list[Member]:
 def wanted_name(name: str) -> bool:
     """Whether an archive's member is a file people put there."""
     parts = name.split("/")
-    return bool(parts[-1]) and not any(p.startswith((".", "__MACOSX")) for p in parts if p not in (".", ".."))
+    hidden = any(p.startswith((".", "__MACOSX")) for p in parts if p not in (".", ".."))
+    return bool(parts[-1]) and not hidden and parts[-1].casefold() not in OF_THE_SYSTEM
 
 
 def _zip_member(path: Path | str, archive: zipfile.ZipFile, info: zipfile.ZipInfo, inside: str = "") -> Member:
@@ -286,13 +290,15 @@ def _zip_member(path: Path | str, archive: zipfile.ZipFile, info: zipfile.ZipInf
 
 
 def shown_name(info: zipfile.ZipInfo) -> str:
-    """The name of a member as its packer meant it: without the mark of UTF-8 Russian packers write cp866, which reads as cp437."""
+    """The name of a member as its packer meant it: without the mark of UTF-8 Russian packers write cp866, which reads as cp437; some
+    packers of Windows write its own slashes."""
+    name = info.filename.replace("\\", "/")
     if info.flag_bits & 0x800:
-        return info.filename
+        return name
     try:
-        return info.filename.encode("cp437").decode("cp866")
+        return name.encode("cp437").decode("cp866")
     except UnicodeError:
-        return info.filename
+        return name
 
 
 def _demand_harmless(place: str, info: zipfile.ZipInfo) -> None:
