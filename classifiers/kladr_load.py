@@ -184,8 +184,8 @@ def _counts(surveys: Mapping[str, Survey], regions: Sequence[str]) -> dict[str, 
 def _write_small(load: _Load) -> None:
     types = load.table("SOCRBASE")
     if types is not None:
-        rows = types.rows(("LEVEL", "SCNAME", "SOCRNAME", "KOD_T_ST"))
-        kinds = ((SOURCE, *map(str.strip, row)) for row in rows)
+        published = types.rows(("LEVEL", "SCNAME", "SOCRNAME", "KOD_T_ST"))
+        kinds = ((SOURCE, *map(str.strip, row)) for row in published)
         _replace(load, load.targets.types, TYPE_FIELDS, list(kinds), "Source", SOURCE, types)
     successors = load.table("ALTNAMES")
     if successors is not None:
