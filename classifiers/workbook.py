@@ -11,6 +11,7 @@ import datetime as dt
 import io
 import re
 import zipfile
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -59,7 +60,11 @@ def _content(path: Path) -> bytes:
         raise refused(path, f"больше {MAX_BYTES} байт", f"larger than {MAX_BYTES} bytes")
     data = path.read_bytes()
     if data.startswith(b"PK"):
-        _demand_harmless(path, data)
+        try:
+            _demand_harmless(path, data)
+        except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, OSError, ValueError) as error:
+            # zipfile raises RuntimeError for what is encrypted, NotImplementedError for a packing it does not know
+            raise _damaged(path, error) from error
     return data
 
 

@@ -20,10 +20,13 @@ from infobase.check import check_infobase
 from infobase.dump_format import DumpSummary
 from infobase.errors import (
     ContentDiffers,
+    DiskFull,
     InfobaseDamaged,
+    InfobaseError,
     InfobaseExists,
     InfobaseNotFound,
     InfobaseVersionUnsupported,
+    StorageFailure,
 )
 from infobase.i18n import text
 from infobase.kernel import Kernel
@@ -110,7 +113,7 @@ def create(
             write_identity(kernel, tx, name)
             if admin:
                 users.add_user(kernel, tx, admin, password, administrator_roles(configuration), allow_empty=True)
-    return open_base(engine)
+    return opened_or_removed(engine)
 
 
 def lay_out(store: StorageEngine, configuration: Configuration) -> Kernel:
@@ -141,6 +144,21 @@ def staged(engine: StorageEngine, *, replace: bool) -> Iterator[StorageEngine]:
         raise
     finally:
         store.close()
+
+
+def opened_or_removed(engine: StorageEngine) -> Infobase:
+    """Open a base that has just been made where none was; gone again where the disk does not let it be opened, for its maker is told that nothing has changed.
+    StorageFailure says that it stands where it cannot even be removed."""
+    try:
+        return open_base(engine)
+    except (DiskFull, StorageFailure, OSError) as problem:
+        try:
+            engine.drop()
+        except (InfobaseError, OSError) as stays:
+            ru = f"база создана, но не открылась ({problem}) и не удалилась ({stays}): она осталась на месте"
+            en = f"the base was made, but could neither be opened ({problem}) nor removed ({stays}): it stands there"
+            raise StorageFailure(place=engine.place, detail=text(ru=ru, en=en)) from problem
+        raise
 
 
 def system_session(kernel: Kernel, user: str = "") -> Session:
@@ -363,7 +381,7 @@ def restore_base(
             write_identity(kernel, tx, name or source.stem, demo=manifest.demo, own_id=own_id)
             if administrator is not None:
                 appointing.appoint(kernel, tx, administrator)
-    return open_base(engine)
+    return open_base(engine) if replace else opened_or_removed(engine)
 
 
 def _replicate_by_dump(

@@ -212,6 +212,7 @@ def interrupt(cluster: ClusterDatabase, session: uuid.UUID, reason: str) -> int:
 def tidy(cluster: ClusterDatabase, settings: ServerSettings) -> None:
     """End what is over, forget old failures and reasons."""
     now = utc_now()
+    _forget_the_future(cluster, now)
     for reason, column, limit in (
         ("idle", "last_active", dt.timedelta(minutes=settings.session_idle_minutes, seconds=TOUCH_SECONDS)),
         ("old", "started", dt.timedelta(hours=settings.session_hours)),
@@ -221,6 +222,25 @@ def tidy(cluster: ClusterDatabase, settings: ServerSettings) -> None:
             end(cluster, [row[0] for row in rows], reason)
     cluster.run("DELETE FROM cluster.ended WHERE at < %s", [now - dt.timedelta(hours=ENDED_HOURS)])
     cluster.run("DELETE FROM cluster.login_failures WHERE at < %s", [now - dt.timedelta(seconds=2 * WINDOW_SECONDS)])
+
+
+def _forget_the_future(cluster: ClusterDatabase, now: dt.datetime) -> None:
+    """After the clock was set back nothing may last longer for it: what happened "later" than now happened now."""
+    ahead = now + dt.timedelta(seconds=TOUCH_SECONDS)  # the clocks of several servers may differ by less
+    for table, columns in _STAMPED.items():
+        moved = ", ".join(f"{c} = least({c}, %s)" for c in columns)
+        cluster.run(
+            f"UPDATE cluster.{table} SET {moved} WHERE greatest({', '.join(columns)}) > %s",
+            [*[now] * len(columns), ahead],
+        )
+
+
+_STAMPED = {
+    "sessions": ("started", "last_active"),
+    "object_locks": ("taken", "renewed"),
+    "login_failures": ("at",),
+    "ended": ("at",),
+}
 
 
 # --- guessers ---

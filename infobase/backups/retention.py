@@ -8,7 +8,8 @@
 
 A backup stays when any rule keeps it; the newest one stays always. Steps are slots of time counted from 1970-01-01 UTC, the same whenever they
 are looked at, so thinning often or seldom ends with the same backups. Age is the time since the backup's snapshot; one from the future (the
-clock was set back) counts as just made. Newest is the highest number, not the latest time.
+clock was set back) counts as just made. Newest is the highest number, not the latest time. One made after another is not older than it,
+whatever the clock said: a backup from a time when the clock was behind is as young as the one before it, and takes nobody else's slot.
 """
 
 from __future__ import annotations
@@ -77,10 +78,24 @@ def kept(backups: Iterable[Moment], rules: Sequence[Rule], now: dt.datetime) -> 
 def _kept_by(rule: Rule, newest_first: Sequence[Moment], now: dt.datetime) -> set[int]:
     if rule.count:
         return {m.number for m in newest_first[: rule.count]}
-    young = [m for m in newest_first if (now - m.taken).total_seconds() <= rule.age]
+    known = [m for m in newest_first if m.taken <= now]
+    since, latest = _not_before(known), _not_before(newest_first)
+    young = [m for m in newest_first if (now - since.get(m.number, m.taken)).total_seconds() <= rule.age]
     if not rule.step:
         return {m.number for m in young}
-    slots: dict[int, int] = {}
+    slots: dict[tuple[int, int], int] = {}
     for m in young:
-        slots.setdefault(int((m.taken - _EPOCH).total_seconds()) // rule.step, m.number)
+        slots.setdefault((_slot(m.taken, rule.step), _slot(latest[m.number], rule.step)), m.number)
     return set(slots.values())
+
+
+def _slot(moment: dt.datetime, step: int) -> int:
+    return int((moment - _EPOCH).total_seconds()) // step
+
+
+def _not_before(newest_first: Sequence[Moment]) -> dict[int, dt.datetime]:
+    """By number: the latest time that it or one made before it carries."""
+    made, latest = dict[int, dt.datetime](), dt.datetime.min
+    for m in reversed(newest_first):
+        latest = made[m.number] = max(latest, m.taken)
+    return made

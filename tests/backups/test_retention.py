@@ -59,6 +59,22 @@ def test_a_clock_that_was_set_back_loses_nothing_new() -> None:
     assert 3 in kept(found, parse_rules("1"), NOW)
 
 
+def test_what_was_made_while_the_clock_was_behind_takes_nobodys_place() -> None:
+    """One a day; the last but one was made when the clock was ten days behind, in the slot of the one of that day."""
+    found = [at(n, days=20 - n) for n in range(1, 19)]
+    behind = [*found, Moment(19, found[8].taken + dt.timedelta(hours=1))]
+    assert {m.number for m in behind} <= kept(behind, parse_rules("30d:1d"), behind[-1].taken)
+    corrected = [*behind, Moment(20, NOW)]
+    assert {m.number for m in corrected} == kept(corrected, parse_rules("30d:1d"), NOW)
+    assert {17, 18, 19, 20} == kept(corrected, parse_rules("3d"), NOW)
+
+
+def test_one_from_a_far_future_does_not_stop_the_thinning() -> None:
+    found = [at(n, days=20 - n) for n in range(1, 21)]
+    found[5] = Moment(6, NOW + dt.timedelta(days=9000))
+    assert kept(found, parse_rules("5d:1d"), NOW) == {6, 15, 16, 17, 18, 19, 20}
+
+
 _rule = st.one_of(
     st.builds(Rule, count=st.integers(1, 5)),
     st.builds(

@@ -1,4 +1,5 @@
-"""The counters against the outside world: turns and bytes on PostgreSQL's socket, syncs and bytes of SQLite's files, waits for the gate."""
+"""The counters against the outside world: turns and bytes on PostgreSQL's socket, syncs and bytes of SQLite's files, waits for the gate and for
+the server's locks."""
 
 from __future__ import annotations
 
@@ -23,7 +24,7 @@ from infobase.objects import BusinessObject
 from infobase.session import Session
 from tests.bases import Place, file_place
 from tests.bench.test_counters import order, prepared
-from tests.postgres import connection_string, scratch_cluster
+from tests.postgres import FAST, connection_string, scratch_cluster
 
 Cost = Callable[..., Passed]
 """The mean of what several equal works cost: a message cut in two on the way looks like one turn more, an answer nobody waits for like one
@@ -209,3 +210,40 @@ def wal_syncs(url: str) -> int:
             assert row is not None
             last, steady = row[0], steady + 1 if row[0] == last else 0
         return int(last)
+
+
+# --- the server's locks ---
+
+WAIT_MS = 20
+"""A wait this long is told in the server's log, once."""
+
+
+def test_postings_wait_for_a_lock_once_or_never() -> None:
+    """As PostgreSQL itself counts them: each wait is a line of its log, written when it has lasted. The holder keeps its lock until it is."""
+    with scratch_cluster({**FAST, "log_lock_waits": "on", "deadlock_timeout": f"{WAIT_MS}ms"}) as url:
+        place = Place(connection_string(url, f"locks_{uuid.uuid4().hex[:10]}"))
+        place.create()
+        with place.session() as first, place.session() as second, psycopg.connect(url, autocommit=True) as conn:
+            prepared(first)
+            for _ in range(3):
+                written(first).post()
+                written(second).post()
+            assert lock_waits(conn) == 0
+            mine, theirs = written(first), written(second)
+            poster = threading.Thread(target=theirs.post)
+            with first.transaction():
+                mine.post()
+                poster.start()
+                until = time.monotonic() + 30
+                while not lock_waits(conn) and time.monotonic() < until:
+                    time.sleep(WAIT_MS / 1000)
+            poster.join(30)
+            assert theirs.Posted and lock_waits(conn) == 1
+        place.drop()
+
+
+def lock_waits(conn: psycopg.Connection) -> int:
+    """Of everybody, since the server was started."""
+    row = conn.execute("SELECT pg_read_file('../server.log')").fetchone()
+    assert row is not None
+    return str(row[0]).count(" still waiting for ")

@@ -236,6 +236,11 @@ READERS: dict[str, Reader] = {
         Reader("odata-options", ".txt", _text(*more.OPTIONS), _of_text(more.read_options), (ODataError,)),
         Reader("wire", ".json", more.wire_seeds, more.read_wire),
         Reader("query", ".json", more.query_seeds, more.read_query),
+        Reader("efd", ".efd", more.efd_seeds, more.read_inflated_efd),
+        Reader("efd-packed", ".efd", more.packed_efd_seeds, more.read_efd),
+        Reader("workbook", ".xlsx", more.workbook_seeds, more.read_workbook),
+        Reader("sheet", ".xml", more.sheet_seeds, more.damaged_cells),
+        Reader("http-list", ".bin", more.http_list_seeds, more.read_http_list, more.HTTP_LIST_REFUSALS),
         Reader("inspect", ".bin", lambda: [_small_base()[0], *more.lgd_seeds(), more.CDN], more.inspected),
         *(
             Reader(name, ".bin", _classifier_seeds(name), _read_classifier(name))

@@ -3,30 +3,43 @@
 from __future__ import annotations
 
 import datetime as dt
+import gzip
+import io
 import json
 import shutil
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from urllib.parse import parse_qsl
 from uuid import UUID
 
+import urllib3
+
 from classifiers.sample_kladr import write_sample_kladr
+from classifiers.workbook import workbook_members
 from engine_server.odata.options import parse_options
 from engine_server.odata.urls import segments
 from engine_server.wire import packing, values
+from infobase.errors import InfobaseError
 from infobase.inspection.recognise import inspect_file
 from infobase.log_export import write_lgd
 from infobase.log_files import read_log
 from infobase.metadata.types import Ref
 from infobase.query_json import from_json, to_json
 from infobase.query_model import Compare, Query, SelectItem
+from infobase.remote_lists import _content as list_of_answer
+from infobase.remote_lists import _Refused as ListRefused
 from infobase.session_block import format_cdn, parse_cdn
 from infobase.starter_config import read_settings, settings_of
 from infobase.storage import LogFilter
+from templates_store.efd import open_file as open_efd
+from templates_store.package import refusing
 from tests.administration.test_log import LGF, LGP
+from tests.classifiers.test_workbooks import OKVED, write_xlsx
+from tests.templates.test_efd import plain, shop, squeezed
 
 CDN = b'1,20260101000000,20261231235959,"Back at six","1234",""'
 STARTER = (
@@ -128,3 +141,91 @@ def kladr_seeds() -> list[bytes]:
 def inspected(path: Path) -> object:
     """What `infobase inspect` says of an unknown file."""
     return inspect_file(path)
+
+
+# --- 1C's supply archive ---
+
+
+def efd_seeds() -> list[bytes]:
+    """The inflated form: a change of deflated bytes reaches little but the inflater."""
+    with tempfile.TemporaryDirectory() as folder:
+        return [
+            plain({"1c\\a\\1_0\\1cv8.mft": b"Vendor=a\r\n", "1c\\a\\1_0\\1Cv8.cf": b"0" * 300}),
+            plain(shop(Path(folder) / "shop")),
+        ]
+
+
+def packed_efd_seeds() -> list[bytes]:
+    return [squeezed(seed) for seed in efd_seeds()]
+
+
+def read_efd(path: Path) -> object:
+    """Every file inside to its last byte."""
+    with refusing(path), open_efd(path) as package:
+        return sum(len(chunk) for file in package.files for chunk in package.read(file))
+
+
+def read_inflated_efd(path: Path) -> object:
+    path.write_bytes(squeezed(path.read_bytes()))
+    return read_efd(path)
+
+
+# --- workbooks ---
+
+
+def workbook_seeds() -> list[bytes]:
+    """Stored, so that changes hit the XML."""
+    with tempfile.TemporaryDirectory() as folder:
+        packed = write_xlsx(Path(folder) / "a.xlsx", [*OKVED, ["B", 45000, 1.5]])
+        stored = Path(folder) / "b.xlsx"
+        with zipfile.ZipFile(packed) as source, zipfile.ZipFile(stored, "w") as target:
+            for name in source.namelist():
+                target.writestr(name, source.read(name))
+        return [packed.read_bytes(), stored.read_bytes()]
+
+
+def read_workbook(path: Path) -> object:
+    read = []
+    for member in workbook_members(path, "a"):
+        with member.open() as content:
+            read.append(content.read())
+    return read
+
+
+def damaged_cells(path: Path) -> object:
+    """The archive around it is whole: the input is the sheet."""
+    with tempfile.TemporaryDirectory() as folder:
+        sound, made = write_xlsx(Path(folder) / "a.xlsx", [*OKVED]), Path(folder) / "b.xlsx"
+        with zipfile.ZipFile(sound) as source, zipfile.ZipFile(made, "w") as target:
+            for name in source.namelist():
+                target.writestr(name, path.read_bytes() if "sheet1" in name else source.read(name))
+        return read_workbook(made)
+
+
+def sheet_seeds() -> list[bytes]:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        zipfile.ZipFile(write_xlsx(Path(folder) / "a.xlsx", [*OKVED])) as book,
+    ):
+        return [book.read("xl/worksheets/sheet1.xml")]
+
+
+# --- lists over HTTP ---
+
+HTTP_LIST_REFUSALS = (ListRefused, urllib3.exceptions.HTTPError, InfobaseError)
+"""What `fetch` takes for a trouble of the server."""
+_LIST = '\ufeff[A]\r\nConnect=Srvr="srv";Ref="a";\r\nID=5e22411e-9314-4ac7-acb6-84a70063af0a\r\nFolder=/\r\n'
+
+
+def http_list_seeds() -> list[bytes]:
+    """The coding of the answer in one byte, then its body."""
+    body = _LIST.encode()
+    return [b"-" + body, b"g" + gzip.compress(body), b"d" + zlib.compress(body), b"-" + _LIST.encode("utf-16")]
+
+
+def read_http_list(path: Path) -> object:
+    data = path.read_bytes()
+    coding = {b"g": "gzip", b"d": "deflate"}.get(data[:1], "")
+    body = io.BytesIO(data[1:])
+    answer = urllib3.HTTPResponse(body, {"content-encoding": coding} if coding else {}, 200, preload_content=False)
+    return list_of_answer(answer)

@@ -9,6 +9,7 @@ import uuid
 import pytest
 
 from engine_server.application import logins
+from engine_server.application.settings import ServerSettings
 from engine_server.remote.session import RemoteSession
 from engine_server.wire import values
 from infobase.connection import connect
@@ -379,3 +380,29 @@ def test_who_may_not_gets_nothing_and_is_noted(peopled: RemotePlace, tmp_path) -
 
 def test_limits_are_kept_per_user_and_address() -> None:
     assert len(set(logins._keys("crm", "А", "10.0.0.1") + logins._keys("crm", "а ", "10.0.0.2"))) == 5
+
+
+def test_a_clock_set_back_lets_nothing_last_longer(peopled: RemotePlace) -> None:
+    """Sessions, locks and counts of failures from "later" than now end as if they were of now."""
+    with peopled.session("Chief") as chief:
+        assert isinstance(chief, RemoteSession)
+        item = chief.catalogs.Goods.new(Description="Стол")
+        item.write()
+        chief.lock_object(item)
+        with peopled.cluster.registry() as opened:
+            opened.run(
+                "UPDATE cluster.sessions SET started = started + interval '5 days', last_active = last_active + interval '5 days'"
+            )
+            opened.run(
+                "UPDATE cluster.object_locks SET taken = taken + interval '3 hours', renewed = renewed + interval '3 hours'"
+            )
+            opened.run(
+                "INSERT INTO cluster.login_failures (key, at) VALUES ('x', now() AT TIME ZONE 'UTC' + interval '1 day')"
+            )
+            logins.tidy(opened, ServerSettings())
+            found = opened.row(
+                "SELECT max(greatest(s.started, s.last_active, l.taken, l.renewed, f.at)) FROM cluster.sessions s, "
+                "cluster.object_locks l, cluster.login_failures f"
+            )
+        assert found is not None and found[0] <= logins.utc_now()
+        chief.catalogs.Goods.get(item.ref)
