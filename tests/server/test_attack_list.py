@@ -103,9 +103,46 @@ ATTACKS: dict[str, tuple[str, ...]] = {
     ),
     "secrets in processes, logs, answers and files": (
         "server/test_attacks.py::test_secrets_show_nowhere",
+        "server/test_secrets.py::test_the_password_of_a_dsn_shows_nowhere",
         "server/test_attacks.py::test_the_log_has_no_names_and_no_values",
     ),
     "code in stored data": ("server/test_attacks.py::test_malformed_bodies", "test_architecture.py"),
+    "a restore while a backup runs": ("server/test_meeting_works.py::test_a_restore_while_a_backup_runs",),
+    "a dump while the base is restructured": (
+        "server/test_meeting_works.py::test_dumps_while_the_base_is_restructured",
+    ),
+    "code in expressions and fields of restrictions": (
+        "metadata/test_expressions.py::test_everything_else_is_refused",
+        "test_architecture.py::test_nothing_from_a_file_can_run_and_no_error_is_swallowed",
+    ),
+    "templates of prints and pages that are code": (
+        "test_architecture.py::test_nothing_from_a_file_can_run_and_no_error_is_swallowed",
+    ),
+    "a user who names himself after another": ("rights/test_users.py",),
+    "addresses that lead inside": (
+        "classifiers/test_sources.py::test_inner_addresses_are_refused",
+        "classifiers/test_sources.py::test_a_redirect_inside_is_refused_though_the_first_step_was_allowed",
+        "classifiers/test_sources.py::test_only_plain_web_addresses",
+        "server/test_theft.py::test_the_server_opens_no_file_and_no_address_a_client_names",
+    ),
+    "scripts in stored texts": ("server/test_theft.py::test_stored_markup_is_never_a_page",),
+    "pickles and other code in caches, sessions and jobs": (
+        "test_architecture.py::test_nothing_from_a_file_can_run_and_no_error_is_swallowed",
+        "server/test_attacks.py::test_malformed_bodies",
+    ),
+    "files sent and shown under another's name": (
+        "server/test_theft.py::test_sent_files_stay_in_their_folder",
+        "server/test_theft.py::test_every_table_by_query",
+    ),
+    "every door without rights": (
+        "server/test_theft.py::test_every_call_is_a_door_in_the_table",
+        "server/test_theft.py::test_calls_without_rights",
+        "server/test_theft.py::test_served_functions_without_rights",
+        "server/test_theft.py::test_the_standard_interface_without_rights",
+        "server/test_theft.py::test_verbs_without_rights",
+    ),
+    "a dump by one administrator alone": ("server/test_theft.py::test_one_administrator_alone_is_refused",),
+    "a copied backup": ("server/test_theft.py::test_a_backup_of_the_server_tells_nothing",),
     "a newer or foreign dump": ("dump/test_bad_dumps.py::test_newer_format_says_so",),
 }
 """What is tried -> test files, or tests in them, under tests/."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import datetime as dt
 import json
+import urllib.request
 import uuid
 import zipfile
 import zlib
@@ -301,6 +302,19 @@ def test_the_server_opens_no_file_and_no_address_a_client_names(house: House, so
         "PUT", f"/{house.place.name}/api/sent", b"", X_Infobase_Call=packing.header(made)
     )
     assert (status, shape(data)) == (400, "RequestInvalid")
+
+
+def test_stored_markup_is_never_a_page(house: House) -> None:
+    """The server has no pages: what was stored comes as JSON that no browser takes for anything else."""
+    raw = house.raw("Chief")
+    asked = urllib.request.Request(
+        f"http://127.0.0.1:{raw.port}/{house.place.name}/api/call",
+        json.dumps({"call": "query", "args": {"query": {"source": "Catalog.Goods"}}}).encode(),
+        {"Authorization": f"Bearer {raw.token}", "Accept": "text/html"},
+    )
+    with urllib.request.urlopen(asked, timeout=30) as answer:
+        assert answer.headers["Content-Type"] == "application/json; charset=utf-8"
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
 
 
 # --- the base as a whole: both administrators ---
