@@ -261,7 +261,7 @@ class ConditionShaper:
         return ("cmp", operand.key, op, word, len(self.values) - 1)
 
     def _is_empty(self, operand: Operand, c: Compare) -> Shape:
-        if c.value not in (True, False, None):
+        if not (c.value is None or (isinstance(c.value, int) and c.value in (0, 1))):
             raise unfit(c.field, c.value, "Boolean")
         found = ("cmp", operand.key, "is_empty", "", -1)
         return ("not", found) if c.value is False else found

@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from benchmarks import page as pages
-from benchmarks.group import bench
+from benchmarks.commands import bench
 from benchmarks.load import gilev, modes, report
 from benchmarks.load.fill import new_base
 from benchmarks.load.modes import Cell, Keeper, Plan, Run, measure

@@ -41,6 +41,8 @@ OF_CLASSIFIERS = (
     "classifier check-account",
 )
 """Tested with the classifiers."""
+USUAL = {"backup", "log_trim", "totals", "classifiers"}
+"""The jobs every base of an application server has."""
 
 
 @dataclass
@@ -77,6 +79,7 @@ WORKS: dict[str, Callable[[Afar], tuple[object, ...]]] = {
     "jobs run": lambda a: (a.there, "--now", "backup"),
     "jobs history": lambda a: (a.there,),
     "jobs trim-log": lambda a: (a.there,),
+    "jobs standard": lambda a: (a.there, "--json"),
     "jobs disable": lambda a: (a.there, "log_trim"),
     "jobs enable": lambda a: (a.there, "log_trim"),
     "jobs remove": lambda a: (a.there, "log_trim"),
@@ -247,7 +250,7 @@ def test_a_base_comes_back_as_itself(program: Program, afar: Afar) -> None:
     there = json.loads(program("info", other, "--json")[1])
     assert there["id"] != before["id"] and there["content_digest"] == before["content_digest"]
     jobs = {j["name"]: j for j in json.loads(program("jobs", "list", other, "--json")[1])}
-    assert set(jobs) == {"backup", "log_trim"} and jobs["log_trim"]["parameters"] == {"older_than": "90d"}
+    assert set(jobs) == USUAL and jobs["log_trim"]["parameters"] == {"older_than": "90d"}
     assert program("drop", other, "--yes")[0] == 0
 
 
@@ -306,7 +309,7 @@ def test_a_base_is_prepared_behind_a_server(program: Program, afar: Afar) -> Non
     after = json.loads(program("info", afar.there, "--json")[1])
     assert after["id"] != before["id"] and "doc_receipt" not in {n for n, c in after["rows"].items() if c}
     jobs = {j["name"] for j in json.loads(program("jobs", "list", afar.there, "--json")[1])}
-    assert jobs == {"backup", "log_trim"}
+    assert jobs == USUAL
 
 
 def test_jobs_are_run_at_once_unless_the_cluster_denies_them(program: Program, afar: Afar) -> None:
