@@ -25,6 +25,8 @@ from infobase.storage import SERVICE_APPLICATION, SessionInfo, Statement
 SCHEMA = "infobase_service"
 SESSION_CLASS = 0x4942_5301
 EXCLUSIVE_KEY = 0x4942_5358_4C00_0001
+FIRST_TO_GIVE_UP = 0.75
+"""Of the time to wait for exclusive mode, where somebody has taken it already."""
 
 _COLUMNS = "id, number, user_name, application, host, pid, started, engine"
 _ALIVE = """EXISTS (SELECT 1 FROM pg_locks l WHERE l.locktype = 'advisory' AND l.database = (SELECT oid FROM pg_database
@@ -135,10 +137,12 @@ def others(conn: Connection, engine_id: str) -> list[str]:
 
 
 def take_exclusive(conn: Connection, engine_id: str, timeout: float, place: object) -> None:
-    """InfobaseBusy names the others; InfobaseLockedExclusively the one who has it already."""
-    deadline = time.monotonic() + timeout
+    """InfobaseBusy names the others; InfobaseLockedExclusively the one who has it already. Whoever waits for him gives up first: he may be
+    waiting for the base to himself, and of two that ask for it at once one shall get it."""
+    began = time.monotonic()
+    deadline = began + timeout
     while not _one(conn, "SELECT pg_try_advisory_lock(%s)", [EXCLUSIVE_KEY]):
-        if time.monotonic() >= deadline:
+        if time.monotonic() >= began + timeout * FIRST_TO_GIVE_UP:
             raise InfobaseLockedExclusively(place=place, holder=exclusive_holder(conn))
         time.sleep(0.02)
     try:
