@@ -10,9 +10,9 @@ import click
 
 import benchmarks.load.commands
 import benchmarks.peers.commands  # noqa: F401
-from benchmarks.group import ENGINES, bench, print_figures
+from benchmarks.group import ENGINES, bench, give_out
 from infobase.commands.interface import command_in, json_option, option
-from infobase.commands.output import print_facts, print_table, progress, say
+from infobase.commands.output import print_table, progress, say
 from infobase.errors import BenchmarkMissed, BenchmarkSlower
 from infobase.i18n import text
 
@@ -50,7 +50,7 @@ def run_command(
     strict: bool,
     as_json: bool,
 ) -> None:
-    from benchmarks import results, suite
+    from benchmarks import suite
 
     size = (QUICK_ROWS, QUICK_SECONDS) if quick else (rows, seconds)
     engines = ENGINES if engine == "both" else (engine,)
@@ -58,13 +58,7 @@ def run_command(
         made = suite.run(
             scenarios or SCENARIOS, engines, rows=size[0], seconds=size[1], folder=folder, progress=step
         )  # fmt: skip
-    if target is not None:
-        results.save(made, target)
-    if as_json:
-        say(json.dumps(made.as_json(), ensure_ascii=False, indent=1))
-    else:
-        print_facts(made.environment)
-        print_figures(made.figures)
+    give_out(made, target, as_json=as_json)
     missed = [f for f in made.figures if f.met is False]
     if strict and missed:
         raise BenchmarkMissed(listing="; ".join(f"{' '.join(f.key)}: {f.value:.3g} ({f.target})" for f in missed))

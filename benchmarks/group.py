@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 from infobase.commands.interface import group
-from infobase.commands.output import print_table
+from infobase.commands.output import print_facts, print_table, say
 from infobase.i18n import text
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from benchmarks.harness import Figure
+    from benchmarks.results import Results
 
 ENGINES = ("file", "server")
 
@@ -35,3 +39,16 @@ def print_figures(figures: tuple[Figure, ...]) -> None:
         "",
     )
     print_table(headers, [(*f.key, shown(f), f.target, answers[f.met], f.note) for f in figures])
+
+
+def give_out(made: Results, target: Path | None, *, as_json: bool) -> None:
+    """Save a run's results where that is asked for, and print them."""
+    from benchmarks import results
+
+    if target is not None:
+        results.save(made, target)
+    if as_json:
+        say(json.dumps(made.as_json(), ensure_ascii=False, indent=1))
+    else:
+        print_facts(made.environment)
+        print_figures(made.figures)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 
@@ -36,15 +37,16 @@ _NOMINAL = re.compile(r"[1-9]\d{0,8}", re.ASCII)
 _RATE = Decimal("0.0001")
 
 
-class RatesReader(Reading):
+class RatesReader(Reading, ABC):
     """What both forms share. `known`: the Bank's codes files of a day were seen to explain."""
 
     def __init__(self, member: Member, known: dict[str, Currency]) -> None:
         super().__init__(member)
         self.known = known
 
+    @abstractmethod
     def rates(self) -> Iterator[Item]:
-        raise NotImplementedError
+        """Every rate of the file."""
 
     def demand_root(self, step: Step) -> None:
         if step.name != ROOT:

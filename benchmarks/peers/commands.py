@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
 
-from benchmarks.group import bench, print_figures
+from benchmarks.group import bench, give_out
 from benchmarks.peers.registry import ENGINES, PEERS
 from infobase.commands.interface import command_in, json_option, option
-from infobase.commands.output import print_facts, progress, remark, say
+from infobase.commands.output import progress, remark
 from infobase.errors import UsageError
 from infobase.i18n import text
 
@@ -58,7 +57,6 @@ def peers_command(
     strict: bool,
     as_json: bool,
 ) -> None:
-    from benchmarks import results
     from benchmarks.peers import measure
 
     engines = ENGINES if engine == "both" else (engine,)
@@ -75,13 +73,7 @@ def peers_command(
             progress=step,
         )
     made = done.results
-    if target is not None:
-        results.save(made, target)
-    if as_json:
-        say(json.dumps(made.as_json(), ensure_ascii=False, indent=1))
-    else:
-        print_facts(made.environment)
-        print_figures(made.figures)
+    give_out(made, target, as_json=as_json)
     for name, error in done.skipped.items():
         remark(text(ru=f"Пропущено, {name}: {error}", en=f"Skipped, {name}: {error}"))
     if strict and done.skipped:
