@@ -20,10 +20,19 @@ from tests.reliability import disk, interrupted, powercut, powered, record, serv
 from tests.reliability.fuzz import READERS, fuzz
 from tests.reliability.ground import Ground, lay
 from tests.reliability.interrupted import Outcomes
-from tests.reliability.operations import NEW, OLD, Operation
+from tests.reliability.operations import Operation
 from tests.reliability.soak import Soak, soak
 
 SOAKS = ("file", "server", "application")
+saving = click.option(
+    "--save",
+    is_flag=False,
+    flag_value=str(record.RESULTS),
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Keep the counts in this file, or without a name in docs/reliability.json, with date and machine.",
+)
+journal_option = click.option("--journal", type=click.Choice(["wal", "truncate"]), default="wal", help="Of file mode.")
+setting_option = click.option("--setting", multiple=True, help="NAME=VALUE of PostgreSQL, for server mode.")
 
 
 @click.group()
@@ -33,25 +42,36 @@ def main() -> None:
 
 @main.command("powercut")
 @click.option("--mode", type=click.Choice(["file", "server"]), default="file")
-@click.option("--journal", type=click.Choice(["wal", "truncate"]), default="wal", help="Of file mode.")
-@click.option("--setting", multiple=True, help="NAME=VALUE of PostgreSQL, for server mode.")
+@journal_option
+@setting_option
 @click.option("--rounds", default=200, show_default=True)
 @click.option("--seed", default=1)
-def powercut_command(mode: str, journal: str, setting: tuple[str, ...], rounds: int, seed: int) -> None:
+@saving
+def powercut_command(
+    mode: str, journal: str, setting: tuple[str, ...], rounds: int, seed: int, save: Path | None
+) -> None:
     """Cut the power of a loop-mounted disk while several processes post (root)."""
     _demand(disk.why_not())
+    os.environ["INFOBASE_JOURNAL"] = journal
     if mode == "file":
-        tally = powercut.cut_file(rounds, journal, click.echo, seed)
+        tally = powercut.cut_file(rounds, click.echo, seed)
     else:
-        tally = powercut.cut_server(rounds, click.echo, seed, dict(s.split("=", 1) for s in setting))
-    click.echo(f"powercut {mode} {journal if mode == 'file' else ' '.join(setting)}: {tally}")
+        tally = powercut.cut_server(rounds, click.echo, seed, _settings(setting))
+    name = journal if mode == "file" else " ".join(setting)
+    click.echo(f"powercut {mode} {name}: {tally}")
+    if save:
+        record.save(f"powercut --mode {mode}", name, tally.counts(), save)
     sys.exit(0 if tally.sound and tally.acknowledged else 1)
+
+
+def _settings(setting: tuple[str, ...]) -> dict[str, str]:
+    return dict(s.split("=", 1) for s in setting)
 
 
 def _interrupting(function: Callable[..., None]) -> Callable[..., None]:
     """Options of the commands that interrupt operations."""
     for option in (
-        click.option("--save", is_flag=True, help="Keep the counts in docs/reliability.json."),
+        saving,
         click.option("--seed", default=1),
         click.option("--mode", type=click.Choice(["file", "server"]), default="file"),
         click.argument("names", nargs=-1),
@@ -61,9 +81,15 @@ def _interrupting(function: Callable[..., None]) -> Callable[..., None]:
 
 
 def _interrupt(
-    ground: Ground, names: tuple[str, ...], table: str, save: bool, work: Callable[[Operation], Outcomes]
+    ground: Ground,
+    names: tuple[str, ...],
+    table: str,
+    save: Path | None,
+    work: Callable[[Operation], Outcomes],
+    counts: Callable[[Outcomes], dict[str, int | str]] = Outcomes.counts,
+    under: str = "",
 ) -> None:
-    """Each operation in turn; exits."""
+    """Each operation in turn; exits. `under`: the journal or settings, where they are not the usual ones."""
     lay(ground)
     found = []
     for operation in interrupted.operations_of(names, files=interrupted.mode_of(ground) == "file"):
@@ -71,9 +97,7 @@ def _interrupt(
         found.append(one)
         click.echo(str(one))
         if save:
-            calls: dict[str, int | str] = {"calls": one.calls} if one.calls else {}
-            counts = {"interruptions": one.rounds, "old": one.states[OLD], "new": one.states[NEW]}
-            record.save(table, f"{one.operation}, {one.mode}", {**calls, **counts, "broken": len(one.broken)})
+            record.save(table, f"{one.operation}, {one.mode}{under and f' {under}'}", counts(one), save)
     broken = sum(not o.sound for o in found)
     click.echo(f"{sum(o.rounds for o in found)} interruptions in all, {broken} operations broken")
     if broken:
@@ -89,21 +113,38 @@ def _ground(mode: str, settings: dict[str, str] | None = None) -> Iterator[Groun
 
 @main.command("kills")
 @_interrupting
+@journal_option
 @click.option("--rounds", default=50, show_default=True)
-def kills_command(names: tuple[str, ...], mode: str, seed: int, save: bool, rounds: int) -> None:
-    """SIGKILL at random moments of every long operation."""
+def kills_command(names: tuple[str, ...], mode: str, seed: int, save: Path | None, journal: str, rounds: int) -> None:
+    """SIGKILL at random moments of every long operation, a third of them near its switch."""
+    os.environ["INFOBASE_JOURNAL"] = journal
+    under = "" if journal == "wal" else journal
     with _ground(mode) as ground:
-        _interrupt(ground, names, "kills", save, lambda o: interrupted.kills(ground, o, rounds, seed))
+        work = lambda o: interrupted.kills(ground, o, rounds, seed)  # noqa: E731
+        _interrupt(ground, names, "kills", save, work, Outcomes.counts_in_time, under)
 
 
 @main.command("cuts")
 @_interrupting
+@journal_option
+@setting_option
 @click.option("--rounds", default=50, show_default=True)
-def cuts_command(names: tuple[str, ...], mode: str, seed: int, save: bool, rounds: int) -> None:
-    """Cut the power at random moments of every long operation (root)."""
+def cuts_command(
+    names: tuple[str, ...],
+    mode: str,
+    seed: int,
+    save: Path | None,
+    journal: str,
+    setting: tuple[str, ...],
+    rounds: int,
+) -> None:
+    """Cut the power at random moments of every long operation, a third of them near its switch (root)."""
     _demand(disk.why_not())
-    with powered.file_mode() if mode == "file" else powered.server_mode() as (ground, cut, back):
-        _interrupt(ground, names, "cuts", save, lambda o: interrupted.cuts(ground, o, rounds, seed, cut, back))
+    os.environ["INFOBASE_JOURNAL"] = journal
+    under = " ".join(setting) if mode == "server" else "" if journal == "wal" else journal
+    with powered.file_mode() if mode == "file" else powered.server_mode(_settings(setting)) as (ground, cut, back):
+        work = lambda o: interrupted.cuts(ground, o, rounds, seed, cut, back)  # noqa: E731
+        _interrupt(ground, names, "cuts", save, work, Outcomes.counts_in_time, under)
 
 
 @main.command("faults")
@@ -112,7 +153,7 @@ def cuts_command(names: tuple[str, ...], mode: str, seed: int, save: bool, round
 @click.option("--most", default=60, show_default=True, help="The first so many calls fail each in its turn.")
 @click.option("--step", default=0, help="After them every so many (0: about 40 more up to the last).")
 def faults_command(
-    names: tuple[str, ...], mode: str, seed: int, save: bool, kind: tuple[str, ...], most: int, step: int
+    names: tuple[str, ...], mode: str, seed: int, save: Path | None, kind: tuple[str, ...], most: int, step: int
 ) -> None:
     """Make the n-th sync, write, rename ... of every long operation fail, for every n (strace)."""
     _demand(interrupted.strace_missing())
@@ -130,7 +171,7 @@ def faults_command(
 @main.command("limits")
 @_interrupting
 @click.option("--steps", default=20, show_default=True)
-def limits_command(names: tuple[str, ...], mode: str, seed: int, save: bool, steps: int) -> None:
+def limits_command(names: tuple[str, ...], mode: str, seed: int, save: Path | None, steps: int) -> None:
     """No file may outgrow a limit (ulimit -f), at so many sizes."""
     with _ground(mode) as ground:
         _interrupt(ground, names, "limits", save, lambda o: interrupted.file_limits(ground, o, steps))
@@ -139,7 +180,7 @@ def limits_command(names: tuple[str, ...], mode: str, seed: int, save: bool, ste
 @main.command("fulldisk")
 @_interrupting
 @click.option("--steps", default=20, show_default=True)
-def full_disk_command(names: tuple[str, ...], mode: str, seed: int, save: bool, steps: int) -> None:
+def full_disk_command(names: tuple[str, ...], mode: str, seed: int, save: Path | None, steps: int) -> None:
     """A small tmpfs with ever more room left (root); in server mode PostgreSQL stands on it too."""
     _demand(disk.why_not())
     with powered.small_disk(mode) as ground:
@@ -157,8 +198,8 @@ def page_command() -> None:
 @click.option("--mode", type=click.Choice(list(SOAKS)), multiple=True, default=tuple(SOAKS))
 @click.option("--users", default=20, show_default=True, help="Of each mode.")
 @click.option("--minutes", default=10.0, show_default=True, help="Of each mode.")
-@click.option("--save", is_flag=True, help="Keep the counts in docs/reliability.json.")
-def soak_command(mode: tuple[str, ...], users: int, minutes: float, save: bool) -> None:
+@saving
+def soak_command(mode: tuple[str, ...], users: int, minutes: float, save: Path | None) -> None:
     """A long mixed load with killed users, servers and databases, and a final audit."""
     sound = True
     for one in mode:
@@ -166,7 +207,7 @@ def soak_command(mode: tuple[str, ...], users: int, minutes: float, save: bool) 
             found = SOAK_RUNS[one](Path(folder), users, minutes)
         click.echo(f"soak {one}, {users} users, {minutes:g} min: {found}")
         if save:
-            record.save("soak", f"{one}, {users} users, {minutes:g} min", found.counts())
+            record.save("soak", f"{one}, {users} users, {minutes:g} min", found.counts(), save)
         sound = sound and found.sound
     sys.exit(0 if sound else 1)
 

@@ -12,16 +12,20 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from random import Random
+from statistics import median
 
 import psycopg
 
 from engine_server.place import from_url
 from infobase.errors import InternalError
 from tests.bases import file_place, server_place
+from tests.reliability import states
 from tests.reliability.child import Child
 from tests.reliability.ground import Ground, lay
+from tests.reliability.moments import Moments
 from tests.reliability.operations import FILE_OPERATIONS, NEW, OLD, OPERATIONS, Broken, Operation, settled
 
 Report = Callable[[str], None]
@@ -47,6 +51,12 @@ class Outcomes:
     calls: int = 0
     states: Counter[str] = field(default_factory=Counter)
     broken: list[str] = field(default_factory=list)
+    acknowledged: int = 0
+    """How often the operation had said it was done before it was interrupted."""
+    lost: int = 0
+    """Acknowledged, and the old state is there."""
+    half: int = 0
+    """Neither the old state nor the new one."""
 
     @property
     def rounds(self) -> int:
@@ -58,21 +68,41 @@ class Outcomes:
 
     def __str__(self) -> str:
         told = f"{self.operation} ({self.mode}, {self.kind}): {self.rounds} interruptions, "
-        told += f"old {self.states[OLD]}, new {self.states[NEW]}, broken {len(self.broken)}"
+        told += f"old {self.states[OLD]}, new {self.states[NEW]}, acknowledged {self.acknowledged}, "
+        told += f"lost {self.lost}, half {self.half}, broken {len(self.broken)}"
         return told + "".join(f"\n    {b[:600]}" for b in self.broken[:3])
 
-    def note(self, operation: Operation, ground: Ground, code: int, said: str = "") -> None:
-        """`code`: how the process ended; who said it was done must have done it."""
+    def note(self, operation: Operation, ground: Ground, code: int, said: str = "") -> str:
+        """The state that was met. `code`: how the process ended; who said it was done must have done it."""
+        self.acknowledged += code == 0
         try:
             state = operation.state(ground)
-            if code == 0 and state == OLD:
-                raise Broken("said it was done, and was not")
-            if code == InternalError.exit_code or "Traceback (most recent" in said:
-                raise Broken(f"an error without a name: {said}")
         except (Broken, Exception) as e:
-            state = "broken"
-            self.broken.append(f"{type(e).__name__}: {e}")
+            self.half += 1
+            state = self._broken(f"{type(e).__name__}: {e}")
+        if code == 0 and state == OLD:
+            self.lost += 1
+            state = self._broken("said it was done, and was not")
+        elif code == InternalError.exit_code or "Traceback (most recent" in said:
+            state = self._broken(f"an error without a name: {said}")
         self.states[state] += 1
+        return state
+
+    def _broken(self, why: str) -> str:
+        self.broken.append(why)
+        return "broken"
+
+    def counts(self) -> dict[str, int | str]:
+        """As a line of a table."""
+        calls: dict[str, int | str] = {"calls": self.calls} if self.calls else {}
+        states = {"interruptions": self.rounds, "old": self.states[OLD], "new": self.states[NEW]}
+        return {**calls, **states, "broken": len(self.broken)}
+
+    def counts_in_time(self) -> dict[str, int | str]:
+        """The same of what was interrupted at moments, where all that is not lost or half is a fault of another kind."""
+        faults = len(self.broken) - self.lost - self.half
+        states = {"interruptions": self.rounds, "old": self.states[OLD], "new": self.states[NEW]}
+        return {**states, "acknowledged": self.acknowledged, "lost": self.lost, "half": self.half, "faults": faults}
 
 
 def file_ground(work: Path, other: str = "") -> Ground:
@@ -101,27 +131,48 @@ def operations_of(names: Iterable[str], *, files: bool) -> list[Operation]:
 
 
 def kills(ground: Ground, operation: Operation, rounds: int, seed: int = 1) -> Outcomes:
-    """SIGKILL at random moments of the operation's whole time; afterwards it must go through, and leave nothing of the dead behind."""
-    outcomes, random = Outcomes(operation.name, "SIGKILL", mode_of(ground)), Random(seed)
-    whole = whole_time(operation, ground)
+    """SIGKILL at random moments; afterwards it must go through, and leave nothing of the dead behind."""
+    outcomes = Outcomes(operation.name, "SIGKILL", mode_of(ground))
+    moments = Moments(usual_time(operation, ground, rounds), Random(seed))
     before = set(leftovers(ground))
-    for _ in range(rounds):
+    for moment in islice(moments, rounds):
         operation.prepare(ground)
-        process = ground.start(operation.arguments(ground))
-        moment = process.go() + random.uniform(0.0, 1.25) * whole
-        process.process.join(max(0.0, moment - time.monotonic()))
-        _ended(outcomes, operation, ground, process, process.kill())
-    operation.prepare(ground)
+        process = _run_until(operation, ground, moment)
+        state = _ended(outcomes, operation, ground, process, process.kill())
+        moments.learn(moment, new=state == NEW)
+    _close(outcomes, operation, ground, before)
+    return outcomes
+
+
+def _close(outcomes: Outcomes, operation: Operation, ground: Ground, before: set[str]) -> None:
+    """It goes through in peace, leaves nothing of the interrupted behind, and the base it read from is as it was."""
     whole_time(operation, ground)
     left = sorted(set(leftovers(ground)) - before)
     if left:
         outcomes.broken.append(f"left behind: {left}")
-    return outcomes
+    try:
+        states.check_source(ground)
+    except Broken as e:
+        outcomes.broken.append(str(e))
 
 
-def _ended(outcomes: Outcomes, operation: Operation, ground: Ground, process: Child, code: int) -> None:
-    outcomes.note(operation, ground, code, process.said())
+def _run_until(operation: Operation, ground: Ground, moment: float) -> Child:
+    """The operation, `moment` seconds after its start or ended before."""
+    process = ground.start(operation.arguments(ground))
+    until = process.go() + moment
+    process.process.join(max(0.0, until - time.monotonic()))
+    return process
+
+
+def _ended(outcomes: Outcomes, operation: Operation, ground: Ground, process: Child, code: int) -> str:
+    state = outcomes.note(operation, ground, code, process.said())
     process.output.unlink()
+    return state
+
+
+def usual_time(operation: Operation, ground: Ground, rounds: int) -> float:
+    """The median of three tries, or what one took where only a few rounds hang on it."""
+    return median(whole_time(operation, ground) for _ in range(3 if rounds >= 10 else 1))
 
 
 def whole_time(operation: Operation, ground: Ground) -> float:
@@ -161,18 +212,19 @@ def cuts(
     back: Callable[[], None],
 ) -> Outcomes:
     """The power of the disk under the ground cut at random moments of the operation. `cut`, `back`: power off, power on."""
-    outcomes, random = Outcomes(operation.name, "power cut", mode_of(ground)), Random(seed)
-    whole = whole_time(operation, ground)
-    for _ in range(rounds):
+    outcomes = Outcomes(operation.name, "power cut", mode_of(ground))
+    moments = Moments(usual_time(operation, ground, rounds), Random(seed))
+    before = set(leftovers(ground))
+    for moment in islice(moments, rounds):
         settled(operation, ground)
-        process = ground.start(operation.arguments(ground))
-        moment = process.go() + random.uniform(0.0, 1.1) * whole
-        process.process.join(max(0.0, moment - time.monotonic()))
+        process = _run_until(operation, ground, moment)
         done = not process.process.is_alive()
         cut()
         code = process.kill()
         back()
-        _ended(outcomes, operation, ground, process, code if done else -9)
+        state = _ended(outcomes, operation, ground, process, code if done else -9)
+        moments.learn(moment, new=state == NEW)
+    _close(outcomes, operation, ground, before)
     return outcomes
 
 

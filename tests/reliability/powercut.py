@@ -8,7 +8,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from random import Random
 from uuid import UUID
@@ -48,6 +48,10 @@ class Tally:
     def sound(self) -> bool:
         return not (self.lost or self.half or self.faults)
 
+    def counts(self) -> dict[str, int | str]:
+        """As a line of a table."""
+        return {**asdict(self)}
+
     def __str__(self) -> str:
         return (
             f"{self.rounds} rounds, {self.acknowledged} acknowledged postings: "
@@ -55,15 +59,13 @@ class Tally:
         )
 
 
-def cut_file(rounds: int, journal: str, report: Report, seed: int = 1) -> Tally:
-    """File mode under one journal ("wal" or "truncate")."""
-    os.environ["INFOBASE_JOURNAL"] = journal
+def cut_file(rounds: int, report: Report, seed: int = 1) -> Tally:
+    """File mode, under the journal that INFOBASE_JOURNAL names."""
     disk = LoopDisk()
     try:
         return _rounds(disk, rounds, report, Random(seed), lambda n: file_place(disk.folder / f"base{n}"), _no_server)
     finally:
         disk.discard()
-        del os.environ["INFOBASE_JOURNAL"]
 
 
 def cut_server(rounds: int, report: Report, seed: int = 1, settings: Mapping[str, str] | None = None) -> Tally:

@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -41,11 +41,11 @@ def _off(disk: LoopDisk) -> None:
 
 
 @contextmanager
-def server_mode() -> Iterator[Powered]:
-    """PostgreSQL's whole data folder and the files stand on the disk."""
+def server_mode(settings: Mapping[str, str] | None = None) -> Iterator[Powered]:
+    """PostgreSQL's whole data folder and the files stand on the disk. `settings`: of postgresql.conf."""
     disk = LoopDisk(1500)
     try:
-        with cluster_on(disk.folder) as (cluster, url):
+        with cluster_on(disk.folder, settings) as (cluster, url):
             running = [cluster.server_pid()]
 
             def cut() -> None:

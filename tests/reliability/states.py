@@ -48,6 +48,18 @@ def content(place: Place, *, sound: bool = True) -> str:
         engine.close()
 
 
+def source_content(ground: Ground) -> str:
+    """No operation changes the source: its digest is reckoned once, and its soundness is asked at the end (`check_source`)."""
+    if "source" not in ground.memory:
+        ground.memory["source"] = content(ground.source)
+    return ground.memory["source"]
+
+
+def check_source(ground: Ground) -> None:
+    if content(ground.source) != source_content(ground):
+        raise Broken("the source of the operation has changed")
+
+
 def old_or(ground: Ground, name: str, is_new: Callable[[str], bool]) -> str:
     """`name`: under which the digest of the old state is remembered (see `remember_old`)."""
     found = content(ground.target)
@@ -66,7 +78,7 @@ def remember_old(ground: Ground, name: str) -> None:
 
 def absent_or_equal(ground: Ground) -> str:
     found = content(ground.target)
-    if found and found != content(ground.source):
+    if found and found != source_content(ground):
         raise Broken("a base that is neither absent nor equal to its source")
     return NEW if found else OLD
 
@@ -84,7 +96,7 @@ def absent_or_empty(ground: Ground) -> str:
 
 
 def old_or_source(name: str) -> State:
-    return lambda ground: old_or(ground, name, lambda found: found == content(ground.source))
+    return lambda ground: old_or(ground, name, lambda found: found == source_content(ground))
 
 
 def old_or_updated(ground: Ground) -> str:
@@ -131,7 +143,7 @@ def old_or_prepared(ground: Ground) -> str:
 
 def damaged_or_mended(ground: Ground) -> str:
     """The damage as it was, or all of it gone."""
-    if content(ground.target, sound=False) != content(ground.source):
+    if content(ground.target, sound=False) != source_content(ground):
         raise Broken("mending totals has changed the content")
     engine = ground.target.engine()
     try:
@@ -163,7 +175,7 @@ def dump_state(ground: Ground) -> str:
         summary = verify_dump(target)
     except InfobaseError as e:
         raise Broken(str(e)) from e
-    if summary.content_digest != content(ground.source):
+    if summary.content_digest != source_content(ground):
         raise Broken("the dump says something else than its base")
     return NEW
 
@@ -172,7 +184,7 @@ def copy_state(ground: Ground) -> str:
     place = ground.work / "copied"
     if not place.exists():
         return OLD
-    if content(Place(f'File="{place}";')) != content(ground.source):
+    if content(Place(f'File="{place}";')) != source_content(ground):
         raise Broken("a copy that differs from its base")
     return NEW
 

@@ -71,8 +71,9 @@ def test_no_file_may_outgrow_a_limit(file_ground: Ground, name: str) -> None:
 
 @pytest.mark.skipif(bool(NO_POWER), reason=NO_POWER)
 @pytest.mark.parametrize("journal", ["wal", "truncate"])
-def test_power_cuts(journal: str) -> None:
-    tally = powercut.cut_file(10, journal, lambda _: None)
+def test_power_cuts(journal: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INFOBASE_JOURNAL", journal)
+    tally = powercut.cut_file(10, lambda _: None)
     assert tally.sound, str(tally)
     assert tally.acknowledged > 50
 
