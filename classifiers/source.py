@@ -35,6 +35,8 @@ MAX_DEPTH = 6
 """Of folders inside a folder."""
 INNER_IN_MEMORY = 8 * 1024 * 1024
 """An archive inside an archive is kept in memory up to this size, then in a temporary file."""
+MAX_OLE_BYTES = 64 * 1024 * 1024
+"""A larger compound file is not looked into."""
 CHUNK_BYTES = 256 * 1024
 HEAD_BYTES = 8 * 1024
 SEVEN_ZIP = b"7z\xbc\xaf\x27\x1c"
@@ -45,6 +47,8 @@ EXCEL_TYPES, EXCEL_PARTS = "[Content_Types].xml", frozenset({"xl/workbook.xml", 
 OPEN_DOCUMENT, OPEN_DOCUMENT_CONTENT = "mimetype", "content.xml"
 SPREADSHEET = b"application/vnd.oasis.opendocument.spreadsheet"
 """What the first member of an OpenDocument workbook holds (OpenDocument 1.3, part 2, 3.3); a template adds a suffix."""
+PLAIN = (".xml", ".dbf", ".txt", ".csv", ".json")
+"""Ends of the names of files that are taken for what they say: sets of addresses have thousands."""
 OF_THE_SYSTEM = frozenset({"thumbs.db", "desktop.ini"})
 """What Windows puts into folders by itself."""
 ZIP_STARTS = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08", b"PK")
@@ -213,23 +217,20 @@ def _file(path: Path, name: str, stack: ExitStack) -> list[Member]:
         start = file.read(8)
     if start.startswith(b"PK"):
         return _zip(path, name, stack)
-    if start.startswith(OLE):
-        from classifiers.workbook import workbook_members
-
-        return workbook_members(path, name)
     if start.startswith(SEVEN_ZIP):
         from classifiers.seven_zip import seven_zip_members
 
-        return seven_zip_members(path, name, stack)
-    return [Member(name, str(path), path.stat().st_size, lambda: path.open("rb"))]
+        members = seven_zip_members(path, name, stack)
+        return [inner for member in members for inner in _looked_into(member, stack)]
+    lone = Member(name, str(path), path.stat().st_size, lambda: path.open("rb"))
+    return _looked_into(lone, stack) if start.startswith(OLE) else [lone]
 
 
 def _zip(path: Path, name: str, stack: ExitStack) -> list[Member]:
     archive = stack.enter_context(zipfile.ZipFile(path))
     if _is_workbook(path, archive):
-        from classifiers.workbook import workbook_members
-
-        return workbook_members(path, name)
+        with path.open("rb") as file:
+            return _workbook(file, path, name, stack)
     infos = archive.infolist()
     if len(infos) > MAX_MEMBERS:
         raise refused(path, f"в архиве {len(infos)} файлов", f"the zip has {len(infos)} members")
@@ -237,11 +238,11 @@ def _zip(path: Path, name: str, stack: ExitStack) -> list[Member]:
     for info in infos:
         if wanted_name(shown_name(info)):
             member = _zip_member(path, archive, info)
-            members += _inner_zip(member, stack) if _is_packed(info) else [member]
+            members += _looked_into(member, stack)
     return members
 
 
-def _is_workbook(path: Path, archive: zipfile.ZipFile) -> bool:
+def _is_workbook(place: Path | str, archive: zipfile.ZipFile) -> bool:
     """Whether a zip is a workbook by what its makers must put there: any zip may have a content.xml."""
     names = set(archive.namelist())
     if EXCEL_TYPES in names and EXCEL_PARTS & names:
@@ -249,29 +250,63 @@ def _is_workbook(path: Path, archive: zipfile.ZipFile) -> bool:
     if not {OPEN_DOCUMENT, OPEN_DOCUMENT_CONTENT} <= names:
         return False
     info = archive.getinfo(OPEN_DOCUMENT)
-    _demand_harmless(f"{path}!{OPEN_DOCUMENT}", info)
+    _demand_harmless(f"{place}!{OPEN_DOCUMENT}", info)
     with archive.open(info) as file:
         return file.read(HEAD_BYTES).strip().startswith(SPREADSHEET)
 
 
-def _is_packed(info: zipfile.ZipInfo) -> bool:
-    return info.filename.casefold().endswith(".zip") and info.file_size > 0
+def _workbook(content: IO[bytes], place: Path | str, name: str, stack: ExitStack) -> list[Member]:
+    from classifiers.workbook import workbook_members
+
+    return workbook_members(content, place, name, stack)
 
 
-def _inner_zip(outer: Member, stack: ExitStack) -> list[Member]:
-    """The members of an archive inside an archive, unpacked into a temporary file; what is packed deeper stays as it is. An archive that is
-    none is given as it stands: it may be of no interest."""
-    if not outer.head.startswith(ZIP_STARTS):
+def _looked_into(outer: Member, stack: ExitStack, *, packed: bool = True) -> list[Member]:
+    """What a member holds that is a workbook or (`packed`) a zip, unpacked into a temporary file; others as they stand, which may be of no
+    interest. Large sets of plain files, known by their names, are not opened for it."""
+    if not outer.size or outer.base_name.casefold().endswith(PLAIN):
         return [outer]
-    kept = stack.enter_context(tempfile.SpooledTemporaryFile(INNER_IN_MEMORY))  # noqa: SIM115 - lives as long as the source
-    for chunk in outer.chunks():
-        kept.write(chunk)
+    if outer.head.startswith(OLE):
+        if outer.size > MAX_OLE_BYTES:
+            return [outer]
+        file = _unpacked(outer, stack)
+        return _workbook(file, outer.place, outer.name, stack) if _is_ole_workbook(outer, file) else [outer]
+    named = outer.base_name.casefold().endswith(".zip")
+    if not outer.head.startswith(ZIP_STARTS if named else ZIP_STARTS[:-1]):
+        return [outer]
+    file = _unpacked(outer, stack)
     with reading_errors(outer.place):
-        archive = stack.enter_context(zipfile.ZipFile(cast("IO[bytes]", kept)))
+        archive = stack.enter_context(zipfile.ZipFile(file))
+        workbook = _is_workbook(outer.place, archive)
+    if workbook:
+        return _workbook(file, outer.place, outer.name, stack)
+    return _inner_zip(outer, archive, stack) if packed else [outer]
+
+
+def _unpacked(outer: Member, stack: ExitStack) -> IO[bytes]:
+    kept = stack.enter_context(tempfile.SpooledTemporaryFile(INNER_IN_MEMORY))  # noqa: SIM115 - lives as long as the source
+    for chunk in outer.chunks(MAX_OLE_BYTES if outer.head.startswith(OLE) else 0):
+        kept.write(chunk)
+    return cast("IO[bytes]", kept)
+
+
+def _is_ole_workbook(outer: Member, file: IO[bytes]) -> bool:
+    """Whether a compound file has the stream of a workbook: documents of Word and others begin alike. ClassifierInvalid for a workbook with a
+    password, which is such a file too ([MS-OFFCRYPTO] 2.3.1)."""
+    file.seek(0)
+    content = file.read()
+    if "EncryptedPackage".encode("utf-16-le") in content:
+        raise refused(outer.place, "книга защищена паролем", "the workbook is protected by a password")
+    return any(stream.encode("utf-16-le") in content for stream in ("Workbook\0", "Book\0"))
+
+
+def _inner_zip(outer: Member, archive: zipfile.ZipFile, stack: ExitStack) -> list[Member]:
+    """The members of an archive inside an archive. What is packed deeper stays as it is, but for workbooks."""
     infos = [i for i in archive.infolist() if wanted_name(shown_name(i))]
     if len(infos) > MAX_MEMBERS:
         raise refused(outer.place, f"в архиве {len(infos)} файлов", f"the zip has {len(infos)} members")
-    return [_zip_member(outer.place, archive, i, f"{outer.name}/") for i in infos]
+    members = [_zip_member(outer.place, archive, i, f"{outer.name}/") for i in infos]
+    return [inner for member in members for inner in _looked_into(member, stack, packed=False)]
 
 
 def wanted_name(name: str) -> bool:
