@@ -95,7 +95,6 @@ class _Reading:
 
     def sheets(self, content: IO[bytes], stack: ExitStack) -> list[_Sheet]:
         with tempfile.TemporaryFile() as errors, self._process(content, errors) as process:
-            fault: object = None
             for line in self._lines(process):
                 match line:
                     case {"sheet": str(name)}:
@@ -105,8 +104,8 @@ class _Reading:
                     case {"end": True}:
                         return self._sheets
                     case _:
-                        fault = line
-            raise self._failed(fault, process.wait(), errors)
+                        raise self._faulty(line)
+            raise self._stopped(process.wait(), errors)
 
     @contextmanager
     def _process(self, content: IO[bytes], errors: IO[bytes]) -> Iterator[subprocess.Popen[bytes]]:
@@ -142,14 +141,20 @@ class _Reading:
         if len(line) == MAX_LINE_BYTES:
             raise self._wrong("строка слишком длинна", "the row is too long")
 
-    def _failed(self, fault: object, code: int, errors: IO[bytes]) -> ClassifierInvalid:
+    def _faulty(self, fault: object) -> ClassifierInvalid:
+        """What the reader says is wrong."""
         match fault:
+            case {"large": [height, width]}:
+                ru = f"{height} строк и {width} столбцов: лист слишком велик"
+                return self._wrong(ru, f"{height} rows and {width} columns: the sheet is too large")
             case {"error": str(what)}:
                 told = shown(what)
-                return self._wrong(f"книга повреждена: {told}", f"the workbook is damaged: {told}")
-            case {"large": [height, width]}:
-                ru = f"лист из {height} строк и {width} столбцов слишком велик"
-                return self._wrong(ru, f"a sheet of {height} rows and {width} columns is too large")
+            case _:
+                told = shown(str(fault))
+        return self._wrong(f"книга повреждена: {told}", f"the workbook is damaged: {told}")
+
+    def _stopped(self, code: int, errors: IO[bytes]) -> ClassifierInvalid:
+        """Why the reader ended before it had told everything."""
         errors.seek(0)
         memory, seconds = self._limits.memory >> 20, self._limits.seconds
         if b"memory allocation" in errors.read(SMALL_BYTES):

@@ -19,7 +19,7 @@ from tests.classifiers.helpers import OKOF_XML, kind_of, put, read, refusal, zip
 _MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 _LINKS = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
 _PACKAGE = "http://schemas.openxmlformats.org/package/2006"
-OKVED = [
+OKVED: list[list[str | float]] = [
     ["Раздел", "Код", "Наименование"],
     ["A", "", "СЕЛЬСКОЕ ХОЗЯЙСТВО"],
     ["A", "01", "Растениеводство"],
@@ -226,7 +226,7 @@ def write_xls(path: Path, cells: list[tuple[int, int, str]], cut: int = 0) -> Pa
     return path
 
 
-ACTIVITIES = [(row, column, cell) for row, line in enumerate(OKVED) for column, cell in enumerate(line)]
+ACTIVITIES = [(row, column, str(cell)) for row, line in enumerate(OKVED) for column, cell in enumerate(line)]
 
 
 def test_a_workbook_of_excel_97(tmp_path: Path) -> None:
