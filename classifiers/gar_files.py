@@ -17,6 +17,8 @@ from infobase.i18n import Bilingual
 _REGION_CODE = re.compile(r"""\sREGIONCODE\s*=\s*["']([0-9]{1,2})["']""")
 MAX_SPREAD_DAYS = 7
 """Between the files of one set: they are made over several days."""
+BEFORE, AFTER = dt.timedelta(days=MAX_SPREAD_DAYS), dt.timedelta(days=31)
+"""How far from its files the day in version.txt may be, which is that of publishing."""
 
 
 @dataclass
@@ -100,6 +102,11 @@ def _gar_set(members: Sequence[Member]) -> GarSet:
         en = f"files of different issues: from {min(dates):%d.%m.%Y} to {max(dates):%d.%m.%Y}"
         raise ClassifierAmbiguous(place=place, detail=Bilingual(ru, en))
     made.date = version or max(main or dates)
+    if not min(dates) - BEFORE <= made.date <= max(dates) + AFTER:
+        ru = f"version.txt от {made.date:%d.%m.%Y}, а файлы от {max(dates):%d.%m.%Y}: это разные выпуски"
+        raise ClassifierAmbiguous(
+            place=place, detail=Bilingual(ru, f"version.txt of {made.date}, files of {max(dates)}: different issues")
+        )
     return made
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
@@ -61,20 +61,28 @@ class GarLoad:
     total: int = 0
     done: int = 0
     settled: int = 0
+    past: Set[str] = frozenset()
+    """Regions that hold a later one of the sets already."""
     difference: Difference = field(default_factory=Difference)
     remarks: list[str] = field(default_factory=list)
 
     def kinds(self, region: str) -> list[str]:
         """The files of a region that are read."""
-        own = self.set.regions[region]
-        return [k for k in REGIONAL if k in own and (self.houses or k not in HOUSE_KINDS)]
+        return kinds_read(self.set, region, houses=self.houses)
 
-    def digest(self, region: str) -> str:
-        """Of the files of a region that are read."""
-        made = hashlib.sha256(SOURCE.encode())
-        for kind in self.kinds(region):
-            made.update(kind.encode() + self.set.regions[region][kind].digest())
-        return made.hexdigest()
+
+def kinds_read(one: GarSet, region: str, *, houses: bool) -> list[str]:
+    """The files of a region of a set that are read."""
+    own = one.regions[region]
+    return [k for k in REGIONAL if k in own and (houses or k not in HOUSE_KINDS)]
+
+
+def set_digest(one: GarSet, region: str, *, houses: bool) -> str:
+    """SHA-256 of the files of a region that are read."""
+    made = hashlib.sha256(SOURCE.encode())
+    for kind in kinds_read(one, region, houses=houses):
+        made.update(kind.encode() + one.regions[region][kind].digest())
+    return made.hexdigest()
 
 
 def into_registers(work: Work) -> Changes:
@@ -84,10 +92,12 @@ def into_registers(work: Work) -> Changes:
     targets = store.targets_of(work.use)
     houses = bool(work.options.get("houses", True)) and bool(targets.houses)
     made, remarks = Difference(), []
-    for one in file.sets:
+    loaded = _loaded_sets(work, file.sets, targets, houses)
+    for place, one in enumerate(file.sets):
         with WordCollector() as words:
             known = store.loaded_regions(work.session, targets.regions)
             load = GarLoad(work, targets, one, houses, words, file.found, known)
+            load.past = {r for r, last in loaded.items() if place < last}
             _write_set(load)
         made.add(load.difference)
         remarks += load.remarks
@@ -95,6 +105,19 @@ def into_registers(work: Work) -> Changes:
     if not any(file.found.get(kind, 0) for kind in REGIONAL) and made.nothing and not made.unchanged:
         raise refused(file.sets[0].place, "в файлах нет ни одной записи", "the files have no records")
     return Changes(made.added, made.changed, made.closed, made.unchanged, remarks=tuple(remarks))
+
+
+def _loaded_sets(work: Work, sets: Sequence[GarSet], targets: Targets, houses: bool) -> dict[str, int]:
+    """Region -> which of several sets the base holds as its last: what stands before it has led there and is not read again."""
+    found: dict[str, int] = {}
+    if len(sets) == 1:
+        return found
+    known = store.loaded_regions(work.session, targets.regions)
+    for place, one in enumerate(sets):
+        for region in one.regions:
+            if region in known and known[region].digest == set_digest(one, region, houses=houses):
+                found[region] = place
+    return found
 
 
 def offered_regions(members: Sequence[Member]) -> dict[str, tuple[str, int]]:
@@ -111,18 +134,24 @@ def offered_regions(members: Sequence[Member]) -> dict[str, tuple[str, int]]:
 def _write_set(load: GarLoad) -> None:
     if not load.set.regions:
         raise refused(load.set.place, "нет папок регионов (01..99)", "there are no folders of regions (01..99)")
+    if "" in load.set.regions:
+        ru = "регион файла неизвестен: загрузите папку региона (01..99) со всеми её файлами"
+        raise refused(load.set.place, ru, "the region is not known: load the folder of the region with all its files")
     wanted = load.work.options.get("regions") or ()
     # names are read from the files, which takes a while for a whole country: only when regions are called by name
     by_name = any(not str(w).isdigit() for w in wanted)  # type: ignore[attr-defined]
     names = region_names(load.set) if by_name else {r: v.name for r, v in load.known.items()}
     available = {r: (names.get(r, ""), load.set.size(r, houses=load.houses)) for r in sorted(load.set.regions)}
     regions = chosen_regions(load.work, available)
+    regions = [r for r in regions if r not in load.past]
+    if not regions:
+        return
     load.total = sum(available[r][1] for r in regions)
     _write_types(load)
     house_types, building_types = short_names(load.set, "HOUSE_TYPES"), short_names(load.set, "ADDHOUSE_TYPES")
     versions = []
     for region in regions:
-        digest = load.digest(region)
+        digest = set_digest(load.set, region, houses=load.houses)
         before = load.known.get(region)
         if before is not None and before.digest == digest:
             load.settled += before.objects + before.streets + before.houses
@@ -161,7 +190,7 @@ def _write_region(load: GarLoad, scratch: GarScratch, region: str, digest: str) 
     if delta:
         _demand_continues(load, region, before)
     elif before is not None and before.source == SOURCE and before.version_date > load.set.date:
-        ru = f"регион {region}: загружен более новый выпуск ({before.version_date:%d.%m.%Y})"
+        ru = f"регион {region}: был загружен более новый выпуск ({before.version_date:%d.%m.%Y})"
         load.remarks.append(text(ru=ru, en=f"region {region}: a newer issue was loaded ({before.version_date})"))
     _read(load, scratch, region, [k for k in kinds if k not in first], dead=delta)
     work = load.work

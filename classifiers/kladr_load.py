@@ -247,11 +247,21 @@ def _write_regions(load: _Load) -> None:
         houses = stack.enter_context(bulk_records(session, targets.houses, expected=total)) if targets.houses else None
         differing = [r for r in pending if _differs(load, objects, houses, r, known.get(r))]
         _insert(load, objects, houses, differing)
+    load.remarks += [_newer(known[r]) for r in differing if _is_newer(known.get(r), load.file.set.date)]
     if differing:
         load.words.write(session, targets.words)
     settled = [r for r in load.regions if r not in pending]
     load.difference.unchanged += sum(_size(load, r) for r in settled)
     store.register_regions(session, targets.regions, [_version(load, r, known.get(r)) for r in pending])
+
+
+def _is_newer(before: RegionVersion | None, date: dt.date) -> bool:
+    return before is not None and before.source == SOURCE and before.version_date > date
+
+
+def _newer(before: RegionVersion) -> str:
+    ru = f"регион {before.region}: был загружен более новый выпуск ({before.version_date:%d.%m.%Y})"
+    return text(ru=ru, en=f"region {before.region}: a newer issue was loaded ({before.version_date})")
 
 
 def _digest(load: _Load, region: str) -> str:

@@ -96,7 +96,7 @@ def load(
         use_of(session, wanted)
     with open_source(source) as opened:
         found = wanted or find_kind_of(list(KINDS.values()), opened)
-        form, members = find_format(found, opened)
+        form, members = find_format(found, opened, list(KINDS.values()))
         if found.beside_data and door_of(session.kernel.engine) is not None:
             from classifiers.afar import load_afar
 

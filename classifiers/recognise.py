@@ -78,10 +78,13 @@ def members_where(matches: Callable[[Member], bool]) -> Callable[[Source], Seque
     return select
 
 
-def find_format(kind: ClassifierKind, source: Source) -> tuple[Format, Sequence[Member]]:
+def find_format(
+    kind: ClassifierKind, source: Source, others: Sequence[ClassifierKind] = ()
+) -> tuple[Format, Sequence[Member]]:
     """The format of `kind` the source is in, with its members. ClassifierUnknown; ClassifierAmbiguous when it holds several.
 
-    A lone file that is not recognised but begins as one of the formats does is given to that format, whose reader says what is wrong."""
+    A lone file that is not recognised but begins as one of the formats does is given to that format, whose reader says what is wrong;
+    unless it is recognised as one of `others`: a list of currencies reads well as one of countries."""
     found = [(form, members) for form in kind.formats if (members := form.select(source))]
     if len(found) > 1 and not kind.first_format_wins:
         names = "; ".join(f"{form.name}: {_names(members)}" for form, members in found)
@@ -92,6 +95,7 @@ def find_format(kind: ClassifierKind, source: Source) -> tuple[Format, Sequence[
         return found[0]
     lone = source.lone
     if lone is not None:
+        _demand_no_other(kind, source, others)
         for form in kind.formats:
             if _begins(lone.head, form.fallback):
                 return form, [lone]
@@ -102,6 +106,16 @@ def find_format(kind: ClassifierKind, source: Source) -> tuple[Format, Sequence[
             f"this is not {kind.title.en!r} (found: {_names(source.members)}). Needed: {kind.bring.en}",
         ),
     )
+
+
+def _demand_no_other(kind: ClassifierKind, source: Source, others: Sequence[ClassifierKind]) -> None:
+    """ClassifierUnknown when the source is another kind's."""
+    found = next((o for o in others if o is not kind and any(form.select(source) for form in o.formats)), None)
+    if found is None:
+        return
+    ru = f"это не «{kind.title.ru}», а «{found.title.ru}»: classifier load {found.name}"
+    en = f"this is not {kind.title.en!r} but {found.title.en!r}: classifier load {found.name}"
+    raise ClassifierUnknown(place=source.path, detail=Bilingual(ru, en))
 
 
 def _begins(head: bytes, starts: Sequence[bytes]) -> bool:

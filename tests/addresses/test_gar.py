@@ -269,3 +269,44 @@ def test_empty_files_are_no_addresses(session: Session, tmp_path: Path) -> None:
     write_gar(tmp_path / "empty", {"50": {"ADDR_OBJ": [], "ADM_HIERARCHY": []}}, DAY)
     with pytest.raises((ClassifierInvalid, DeltaRefused)):
         load(session, "gar", tmp_path / "empty")
+
+
+def test_a_folder_that_grows_is_loaded_again_from_where_the_base_is(session: Session, tmp_path: Path) -> None:
+    wipe(session)
+    write_gar(tmp_path / "gar_xml.zip", {"50": sample_region("50")}, DAY)
+
+    def renamed(number: int, day: dt.date) -> None:
+        row = gar_object(number, "Переименованная", "ул", 8, ID=number * 10 + 1, PREVID=number * 10)
+        delta(tmp_path, {"ADDR_OBJ": [row]}, day)
+
+    renamed(STREET_NUMBER, LATER)
+    assert load(session, "gar", tmp_path).changed == 1
+    before = rows(session)
+    again = load(session, "gar", tmp_path)
+    assert again.nothing_new and again.unchanged == 17
+    assert rows(session) == before
+    renamed(STREET_NUMBER + 1, LATER + dt.timedelta(days=3))
+    third = load(session, "gar", tmp_path)
+    assert (third.added, third.changed, third.closed) == (0, 1, 0)
+    (tmp_path / "gar_xml.zip").unlink()
+    assert load(session, "gar", tmp_path).nothing_new  # deltas alone, all of them applied
+
+
+def test_a_file_without_its_region_is_no_set(based: Session, tmp_path: Path) -> None:
+    folder = tmp_path / "files"
+    write_gar(folder, {"50": {"ADDR_OBJ": sample_region("50")["ADDR_OBJ"]}}, LATER)
+    file = next((folder / "50").iterdir()).rename(tmp_path / gar_name("ADDR_OBJ", LATER))
+    with pytest.raises(ClassifierInvalid, match="регион файла неизвестен"):
+        load(based, "gar", file)
+
+
+@pytest.mark.parametrize(("written", "accepted"), [("2020.01.01", False), ("2023.03.20", True), ("2023.06.01", False)])
+def test_version_txt_of_another_issue(session: Session, tmp_path: Path, written: str, accepted: bool) -> None:
+    wipe(session)
+    write_gar(tmp_path / "gar", {"50": sample_region("50")}, DAY)
+    (tmp_path / "gar" / "version.txt").write_text(f"{written}\nv.11")
+    if accepted:
+        assert f"{load(session, 'gar', tmp_path / 'gar').version_date:%Y.%m.%d}" == written
+    else:
+        with pytest.raises(ClassifierAmbiguous, match=r"version\.txt"):
+            load(session, "gar", tmp_path / "gar")

@@ -327,3 +327,16 @@ def test_a_dump_carries_the_addresses_to_the_other_mode(
         staged.close()
         engine.close()
         postgres.drop_databases(pg_url, other)
+
+
+def test_an_older_issue_says_what_it_replaces(empty: Session, tmp_path: Path) -> None:
+    for name, day in (("new", DAY), ("old", DAY - dt.timedelta(days=90))):
+        write_sample_kladr(tmp_path / name, ["01"], Size(streets=60 if name == "new" else 59), day)
+    load(empty, "kladr", tmp_path / "new")
+    assert "регион 01: был загружен более новый выпуск" in " ".join(load(empty, "kladr", tmp_path / "old").remarks)
+
+
+@pytest.mark.parametrize("named", ["Степная область", "область степная", "Республика Адыгея", "адыгея"])
+def test_regions_are_called_as_people_call_them(empty: Session, kladr_folder: Path, named: str) -> None:
+    load(empty, "kladr", kladr_folder, options={"regions": [named]})
+    assert list(regions(empty)) == ["01"]

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from classifiers.loader import KINDS, load
+from classifiers.places import builtin_file
 from classifiers.sample import SampleBank, renamed, sample_banks, write_ed807, write_small_ed807
-from infobase.errors import ClassifierInvalid, UnknownObject
+from infobase.errors import ClassifierInvalid, ClassifierUnknown, UnknownObject
 from infobase.query_model import Query, SelectItem
 from infobase.session import Session
 from tests.crm_bases import create_crm, open_crm
@@ -168,3 +169,10 @@ def test_real_directories_one_after_the_other(session: Session) -> None:
     count = session.query(Query("Catalog.BankClassifier", select=(SelectItem("Count(*)", "N"),)))
     assert count == [{"N": Decimal(2087 + second.added)}]
     assert load(session, "banks", REAL / "20230518_ED807_full.xml").nothing_new
+
+
+@pytest.mark.parametrize("kind", ["oksm", "okei"])
+def test_a_file_of_another_kind_is_named_though_it_would_read(file_crm: Session, kind: str) -> None:
+    currencies = builtin_file(KINDS["okv"])
+    with pytest.raises(ClassifierUnknown, match="classifier load okv"):
+        load(file_crm, kind, currencies)
