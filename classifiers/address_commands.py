@@ -15,12 +15,14 @@ from classifiers.address_regions import Available, find_region
 from classifiers.address_status import AddressState, address_state
 from classifiers.gar_load import GAR
 from classifiers.kind import ClassifierKind, Options
+from classifiers.kinds import KINDS
 from classifiers.kladr_load import KLADR
+from classifiers.recognise import find_kind_of
 from classifiers.source import Member, open_source
 from infobase.commands.access import Login, can_ask, connection_argument, login_options, opened
 from infobase.commands.interface import command, json_option, option
-from infobase.commands.output import print_json, print_table, say
-from infobase.errors import UsageError
+from infobase.commands.output import print_json, print_table, remark, say
+from infobase.errors import RegionUnknown, UsageError
 from infobase.i18n import text
 
 
@@ -52,11 +54,13 @@ def address_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def ask_regions(kind: str | None, source: Path, options: Options) -> Options:
     """On a terminal: show the regions a set of KLADR has, with their sizes, and ask which to load. Nothing is asked elsewhere."""
-    offer = _OFFERS.get(kind or "")
-    if options.get("regions") or offer is None or not can_ask():
+    if options.get("regions") or kind not in (None, *_OFFERS) or not can_ask():
         return options
     with open_source(source) as found:
-        kind_, offered = offer
+        kind = kind or find_kind_of(list(KINDS.values()), found).name
+        if kind not in _OFFERS:
+            return options
+        kind_, offered = _OFFERS[kind]
         members = kind_.formats[0].select(found)
         available = offered(members) if members else {}
     if len(available) <= 1:
@@ -64,10 +68,7 @@ def ask_regions(kind: str | None, source: Path, options: Options) -> Options:
     size = text(ru="Записей", en="Records") if kind == KLADR.name else text(ru="Байт", en="Bytes")
     headers = [text(ru="Регион", en="Region"), text(ru="Название", en="Name"), size]
     print_table(headers, [(region, name, count) for region, (name, count) in available.items()])
-    question = text(
-        ru="Какие регионы загрузить (через запятую; пусто - все)", en="Regions to load (commas; empty: all)"
-    )
-    return {**options, "regions": _asked(click.prompt(question, default="", show_default=False, err=True), available)}
+    return {**options, "regions": _ask(available)}
 
 
 _OFFERS: Mapping[str, tuple[ClassifierKind, Callable[[Sequence[Member]], Available]]] = {
@@ -77,8 +78,17 @@ _OFFERS: Mapping[str, tuple[ClassifierKind, Callable[[Sequence[Member]], Availab
 """What tells the regions of a source, by kind: with records in KLADR, with bytes in GAR."""
 
 
-def _asked(answer: str, available: Available) -> list[str]:
-    return [find_region(name, available) for name in answer.split(",") if name.strip()]
+def _ask(available: Available) -> list[str]:
+    """The regions answered; asked again after a slip of the pen."""
+    question = text(
+        ru="Какие регионы загрузить (через запятую; пусто - все)", en="Regions to load (commas; empty: all)"
+    )
+    while True:
+        answer = click.prompt(question, default="", show_default=False, err=True)
+        try:
+            return [find_region(name, available) for name in answer.split(",") if name.strip()]
+        except RegionUnknown as error:
+            remark(str(error))
 
 
 @command(

@@ -14,7 +14,7 @@ from xml.parsers import expat
 
 from classifiers import ed807_entry as entry_of
 from classifiers.model import BankAccount, BankEntry, DirectoryHeader
-from classifiers.reading import Reading
+from classifiers.reading import Reading, place_of_record
 from classifiers.recognise import looks_like_xml
 from classifiers.source import CHUNK_BYTES, Member, refused
 from classifiers.text import shown
@@ -177,8 +177,9 @@ class Ed807Reader(Reading):
     def _wrong(self, field: str, ru: str, en: str) -> ClassifierInvalid:
         """The error with its place: record number, BIC, field."""
         bic = self._open.bic if self._open else ""
-        place_ru = f"запись {self.records}" + (f", БИК {bic}" if bic else "") + (f", поле {field}" if field else "")
-        place_en = f"record {self.records}" + (f", BIC {bic}" if bic else "") + (f", field {field}" if field else "")
+        place_ru, place_en = place_of_record(self.records)
+        place_ru += (f", БИК {bic}" if bic else "") + (f", поле {field}" if field else "")
+        place_en += (f", BIC {bic}" if bic else "") + (f", field {field}" if field else "")
         return refused(self.path, f"{place_ru}: {ru}", f"{place_en}: {en}")
 
     def _broken(self, error: expat.ExpatError) -> ClassifierInvalid:

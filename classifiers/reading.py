@@ -62,7 +62,7 @@ class Reading:
     def wrong(self, field: str, ru: str, en: str, key: str = "") -> ClassifierInvalid:
         """The error with its place: file, record, key, field."""
         cell = self.cell(field)
-        place_ru, place_en = f"запись {self.records}", f"record {self.records}"
+        place_ru, place_en = place_of_record(self.records)
         if cell:
             place_ru, place_en = f"{place_ru}, ячейка {cell}", f"{place_en}, cell {cell}"
         if key:
@@ -123,6 +123,11 @@ class Reading:
         """Zero records is an error: a good file never has none."""
         if not self.records:
             raise refused(self.member.place, "в файле нет ни одной записи", "the file has no records")
+
+
+def place_of_record(number: int) -> tuple[str, str]:
+    """Of a fault, in Russian and English; before the first record it is in the head of the file."""
+    return (f"запись {number}", f"record {number}") if number else ("начало файла", "beginning of the file")
 
 
 def column_letters(column: int) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from classifiers.kind import ClassifierKind, Format
-from classifiers.source import Member, Source
+from classifiers.source import Member, Source, refused
 from classifiers.text import shown
 from infobase.errors import ClassifierAmbiguous, ClassifierUnknown
 from infobase.i18n import Bilingual
@@ -93,6 +93,7 @@ def find_format(
         )
     if found:
         return found[0]
+    _demand_bytes(source)
     lone = source.lone
     if lone is not None:
         _demand_no_other(kind, source, others)
@@ -124,8 +125,16 @@ def _begins(head: bytes, starts: Sequence[bytes]) -> bool:
     return any(start.startswith(s) if s else not looks_like_xml(head) for s in starts)
 
 
+def _demand_bytes(source: Source) -> None:
+    """ClassifierInvalid when nothing at all is in the files: a download that failed."""
+    if not any(m.size for m in source.members):
+        one = source.lone
+        ru, en = ("файл пуст", "the file is empty") if one else ("все файлы пусты", "all files are empty")
+        raise refused(one.place if one else source.path, f"{ru}; возьмите его заново" if one else ru, en)
+
+
 def find_kind_of(kinds: Sequence[ClassifierKind], source: Source) -> ClassifierKind:
-    """The only kind the source holds. ClassifierUnknown, ClassifierAmbiguous."""
+    """The only kind the source holds. ClassifierUnknown, ClassifierAmbiguous; ClassifierInvalid when it is empty."""
     found = [kind for kind in kinds if any(form.select(source) for form in kind.formats)]
     if len(found) == 1:
         return found[0]
@@ -133,6 +142,7 @@ def find_kind_of(kinds: Sequence[ClassifierKind], source: Source) -> ClassifierK
         names = ", ".join(kind.name for kind in found)
         ru, en = f"классификаторов несколько: {names}; укажите вид", f"several classifiers: {names}; name the kind"
         raise ClassifierAmbiguous(place=source.path, detail=Bilingual(ru, en))
+    _demand_bytes(source)
     names = _names(source.members)
     raise ClassifierUnknown(
         place=source.path,

@@ -9,6 +9,7 @@ read is counted. Archives inside a folder or an archive are looked into as well,
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import tempfile
@@ -187,9 +188,29 @@ def reading_errors(place: str) -> Iterator[None]:
         yield
     except OSError as error:
         what = error.strerror or str(error)
-        raise refused(place, f"не читается: {what}", f"cannot be read: {what}") from error
+        told = _OF_SYSTEM.get(error.errno or 0, what)
+        raise refused(place, f"не читается: {told}", f"cannot be read: {what}") from error
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
-        raise refused(place, f"архив zip повреждён: {error}", f"the zip is damaged: {error}") from error
+        ru = f"архив zip повреждён: {_zip_fault(str(error))}; возьмите его заново"
+        raise refused(place, ru, f"the zip is damaged: {error}; get it again") from error
+
+
+_OF_SYSTEM = {
+    errno.ENOENT: "нет такого файла или папки",
+    errno.EACCES: "нет прав на чтение",
+    errno.EPERM: "нет прав на чтение",
+    errno.EIO: "ошибка чтения диска",
+    errno.ENAMETOOLONG: "имя слишком длинное",
+}
+
+
+def _zip_fault(what: str) -> str:
+    """What the library says, in Russian where it is a usual fault."""
+    if "not a zip file" in what:
+        return "нет оглавления в конце, файл обрезан"
+    if "Bad CRC-32" in what:
+        return "контрольная сумма не сходится"
+    return what or "файл обрезан"
 
 
 def _too_large(place: str, limit: int) -> ClassifierInvalid:

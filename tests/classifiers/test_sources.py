@@ -350,3 +350,11 @@ def test_zip64_and_stored_members(tmp_path: Path) -> None:
     with zipfile.ZipFile(path, "w") as archive, archive.open("okof.xml", "w", force_zip64=True) as member:
         member.write(OKOF_XML.encode())
     assert len(read("okof", path)[1]) == 6
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_faults_of_files_are_told_in_words(tmp_path: Path, kind: str) -> None:
+    assert "нет такого файла" in refusal(kind, tmp_path / "absent")
+    assert "файл пуст" in refusal(kind, put(tmp_path, "empty.zip.part", b""))
+    whole = zipped(tmp_path / "a.zip", {"a.txt": "x" * 1000}).read_bytes()
+    assert "файл обрезан" in refusal(kind, put(tmp_path, "cut.zip", whole[: len(whole) // 2]))
