@@ -121,12 +121,16 @@ def _scheduler_counts(pid: int) -> Iterator[Path]:
             yield folder / "schedstat"
 
 
+SETTINGS = {"shared_buffers": "512MB", "max_wal_size": "4GB"}
+"""Of PostgreSQL, beside its defaults; fsync and synchronous_commit stay on."""
+
+
 @contextmanager
 def cluster(parent: Path | None = None) -> Iterator[EmbeddedCluster]:
     """A private PostgreSQL with durable settings, for the run; its folder lies in `parent`."""
     folder = Path(tempfile.mkdtemp(prefix="infobase-bench-pg-", dir=parent))
     folder.chmod(0o755)
-    made = EmbeddedCluster(folder, settings={"shared_buffers": "512MB", "max_wal_size": "4GB"})
+    made = EmbeddedCluster(folder, settings=SETTINGS)
     made.start()
     try:
         yield made

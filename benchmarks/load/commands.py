@@ -6,17 +6,25 @@ import dataclasses
 import json
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+import portalocker
 
 from benchmarks.group import bench
 from infobase.commands.access import connection_argument
 from infobase.commands.interface import command_in, json_option, option
-from infobase.commands.output import print_facts, print_json, print_table, progress, say
+from infobase.commands.output import print_facts, print_json, print_table, progress, remark, say
 from infobase.errors import UsageError
 from infobase.i18n import text
 from infobase.list_file import resolve
+
+if TYPE_CHECKING:
+    from benchmarks.load.modes import Run
+    from benchmarks.load.plan import Plan
 
 _FOLDER = click.Path(file_okay=False, path_type=Path)
 
@@ -104,7 +112,7 @@ Results are kept in the folder OUT as they come: an interrupted run goes on by t
 )
 @option(
     "--documents",
-    default="10000,100000",
+    default="10000,100000,1000000",
     show_default=True,
     callback=_numbers,
     ru="Размеры баз",
@@ -120,6 +128,12 @@ Results are kept in the folder OUT as they come: an interrupted run goes on by t
     en="A deed",
 )
 @option("--folder", type=_FOLDER, ru="На каком диске мерить", en="The disk to measure")
+@option(
+    "--bases",
+    type=_FOLDER,
+    ru="То же, но базы остаются в этой папке для следующих замеров",
+    en="The same, but the bases stay in this folder for the next runs",
+)
 @json_option
 def modes_command(
     out: Path,
@@ -129,19 +143,18 @@ def modes_command(
     networks: tuple[str, ...],
     deeds: tuple[str, ...],
     folder: Path | None,
+    bases: Path | None,
     as_json: bool,
 ) -> None:
-    from benchmarks.load import modes, report, verdicts
+    from benchmarks.load import charts, modes, report, verdicts
+    from benchmarks.load.plan import Plan
 
-    plan = modes.Plan(minutes, users, documents)
+    charts.demand_charts()
+    plan = Plan(minutes, users, documents)
     plan = dataclasses.replace(plan, networks=networks or plan.networks, deeds=deeds or plan.deeds)
-    scratch = Path(tempfile.mkdtemp(prefix="infobase-bench-", dir=folder))
-    scratch.chmod(0o755)
-    try:
-        with progress() as step:
-            run = modes.measure(plan, out, scratch, step)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+    remark(_estimate(plan))
+    with _scratch(folder, bases) as (scratch, kept), progress() as step:
+        run = modes.measure(plan, out, scratch, kept, step)
     page = report.write(run, out)
     if as_json:
         facts = {
@@ -158,5 +171,42 @@ def modes_command(
     for sentence in verdicts.sentences(run):
         say(f"- {sentence}")
     if not run.complete:
-        say(text(ru="Время вышло; та же команда продолжит замер.", en="Time is out; the same command goes on."))
+        say(_left(run))
     say(text(ru=f"Отчёт: {page}", en=f"The report: {page}"))
+
+
+def _left(run: Run) -> str:
+    done, cells = len(run.cells), sum(1 for _ in run.plan.combinations())
+    return text(
+        ru=f"Время вышло, измерено {done} из {cells}; та же команда продолжит замер.",
+        en=f"Time is out, {done} of {cells} are measured; the same command goes on.",
+    )
+
+
+def _estimate(plan: Plan) -> str:
+    cells = sum(1 for _ in plan.combinations())
+    whole = plan.whole() / 60
+    return text(
+        ru=f"Клеток: {cells}; на все нужно около {whole:.0f} мин, отведено {plan.minutes:g}: сначала крайние случаи, потом то, что между ними.",
+        en=f"Cells: {cells}; all of them take about {whole:.0f} minutes, given are {plan.minutes:g}: the extremes come first, then what lies between.",
+    )
+
+
+@contextmanager
+def _scratch(folder: Path | None, bases: Path | None) -> Iterator[tuple[Path, Path]]:
+    """A folder for the run and one for bases, on one disk. UsageError when another run has those bases."""
+    if bases is not None:
+        bases.mkdir(parents=True, exist_ok=True)
+        bases.chmod(0o755)
+    scratch = Path(tempfile.mkdtemp(prefix="infobase-bench-", dir=bases or folder))
+    scratch.chmod(0o755)
+    kept = bases or scratch / "bases"
+    try:
+        kept.mkdir(exist_ok=True)
+        with portalocker.Lock(str(kept / "bases.lock"), "a", timeout=0, fail_when_locked=True):
+            yield scratch, kept
+    except portalocker.LockException as e:
+        detail = text(ru=f"{kept}: там идёт другой замер", en=f"{kept}: another run works there")
+        raise UsageError(detail=detail) from e
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from statistics import quantiles
 from typing import Any
@@ -15,52 +15,28 @@ from benchmarks.contention import jain
 from benchmarks.environment import environment
 from benchmarks.load.deeds import DEEDS
 from benchmarks.load.network import NETWORKS
+from benchmarks.load.plan import Key, Plan
 from benchmarks.load.stands import FileStand, Stand, Unavailable, server_stand
-from benchmarks.load.worker import Served, Task, serve
+from benchmarks.load.tally import Served
+from benchmarks.load.worker import Task, serve
 from infobase.errors import BenchmarkRunInvalid
 from infobase.i18n import text
 
 Progress = Callable[[str, int, int], None]
-MODES = ("file", "server")
-USERS = (1, 2, 3, 5, 10, 20, 50)
-OVERHEAD_SECONDS = 3.0
-"""What starting the users of a cell takes beside measuring, about."""
-SHORTEST, LONGEST = 1.0, 20.0
-"""Seconds of one cell."""
-LEAST_DEEDS = 8
-"""Of each user in a cell, where users think between deeds."""
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What is to be measured. `minutes`: of the whole run."""
-
-    minutes: float
-    users: tuple[int, ...] = USERS
-    documents: tuple[int, ...] = (10_000, 100_000)
-    networks: tuple[str, ...] = tuple(NETWORKS)
-    deeds: tuple[str, ...] = tuple(DEEDS)
-    modes: tuple[str, ...] = MODES
-
-    def combinations(self) -> Iterator[tuple[str, str, int, str, int]]:
-        """Mode, network, documents, deed, users. Modes take turns, so that a drift of the machine hits both."""
-        for network in self.networks:
-            for documents in self.documents:
-                for deed in self.deeds:
-                    for users in self.users:
-                        for mode in self.modes:
-                            yield mode, network, documents, deed, users
-
-    def seconds(self, deed: str) -> float:
-        """Of each cell. Users who think need the time to do something in between."""
-        cells = sum(1 for _ in self.combinations())
-        fair = self.minutes * 60 / max(cells, 1) - OVERHEAD_SECONDS
-        return max(min(LONGEST, max(SHORTEST, fair)), DEEDS[deed].think * LEAST_DEEDS)
+CALCULATED_FROM = 20.0
+"""Seconds a deed must take for it to be calculated from its operations and not measured."""
+WRITES = {"post": 1.0, "office": 0.25}
+"""Documents that a deed adds or changes, about."""
+COUNTING_SECONDS = 0.5
+GROWN = 0.1
+"""A base that has grown by more than this part is no longer of its size: the next cell works in a fresh copy."""
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One measured combination. Seconds; `turns` and `bytes` of one deed; `skipped`: why it was not measured, "" when it was."""
+    """One measured combination. Seconds; `turns` and `bytes` of one deed; `skipped`: why it was not measured, "" when it was. `note`: "calculated"
+    when a deed takes too long to wait for, so that its time is that of its operations and bytes; "unfinished" when no deed was done in time, so that
+    its time is a lower bound and its rate 0."""
 
     mode: str
     network: str
@@ -77,9 +53,10 @@ class Cell:
     bytes: float = 0.0
     errors: dict[str, int] = field(default_factory=dict)
     skipped: str = ""
+    note: str = ""
 
     @property
-    def key(self) -> tuple[str, str, int, str, int]:
+    def key(self) -> Key:
         return self.mode, self.network, self.documents, self.deed, self.users
 
     @property
@@ -95,7 +72,7 @@ class Run:
     plan: Plan
     machine: dict[str, str]
     sizes: dict[str, int] = field(default_factory=dict)
-    cells: dict[tuple[str, str, int, str, int], Cell] = field(default_factory=dict)
+    cells: dict[Key, Cell] = field(default_factory=dict)
     complete: bool = False
 
 
@@ -168,68 +145,102 @@ def _plan(read: dict[str, Any]) -> Plan:
 # --- measuring ---
 
 
-def measure(plan: Plan, folder: Path, scratch: Path, progress: Progress) -> Run:
-    """Every cell of the plan that is not kept yet, until the time is out. `scratch`: on the measured disk; emptied by the caller."""
+def measure(plan: Plan, folder: Path, scratch: Path, kept: Path, progress: Progress) -> Run:
+    """Every cell of the plan that is not kept yet, until the time is out. `scratch`: on the measured disk; emptied by the caller. `kept`: on the
+    same disk, where bases are laid; the caller may leave it for the next run."""
     keeper = Keeper(folder)
     run = keeper.begin(plan, environment(scratch, ""))
     end = time.monotonic() + plan.minutes * 60
-    wanted = [key for key in plan.combinations() if key not in run.cells]
+    wanted = [key for key in plan.order() if key not in run.cells]
     with ExitStack() as stack:
         stands: dict[str, Stand] = {}
-        for n, (mode, network, documents, deed, users) in enumerate(wanted):
-            if time.monotonic() > end:
+        grown: dict[str, float] = {}
+        for n, key in enumerate(wanted):
+            mode, network, documents, deed, users = key
+            if time.monotonic() + plan.cost(key) > end:
                 return run
             progress(f"{deed}, {users} x {mode}, {network}, {documents}", n, len(wanted))
-            stand = stands.get(mode) or stands.setdefault(mode, _stand(mode, scratch, stack))
-            name = f"{mode} {documents}"
-            size = stand.lay(documents, progress)
-            if name not in run.sizes:
-                keeper.size(run, name, size)
-            keeper.cell(run, _cell(stand, network, documents, deed, users, plan.seconds(deed)))
+            cell = _calculated(run, key)
+            if cell is None:
+                stand = stands.get(mode) or stands.setdefault(mode, _stand(mode, scratch, kept, stack))
+                name = f"{mode} {documents}"
+                if grown.get(name, 0) > documents * GROWN:
+                    stand.renew(documents)
+                    grown[name] = 0
+                size = stand.lay(documents, progress)
+                if name not in run.sizes:
+                    keeper.size(run, name, size)
+                cell = _cell(run, stand, key, plan.seconds(deed))
+                grown[name] = grown.get(name, 0) + (cell.count + users) * WRITES.get(deed, 0)
+            keeper.cell(run, cell)
     keeper.finish(run)
     return run
 
 
-def _stand(mode: str, scratch: Path, stack: ExitStack) -> Stand:
+def _stand(mode: str, scratch: Path, kept: Path, stack: ExitStack) -> Stand:
     folder = scratch / mode
-    folder.mkdir(exist_ok=True)
-    folder.chmod(0o755)
-    return FileStand(folder) if mode == "file" else stack.enter_context(server_stand(folder))
+    for made in (folder, kept):
+        made.mkdir(exist_ok=True)
+        made.chmod(0o755)
+    return FileStand(folder, kept) if mode == "file" else stack.enter_context(server_stand(folder, kept))
 
 
-def _cell(stand: Stand, network: str, documents: int, deed: str, users: int, seconds: float) -> Cell:
-    key = (stand.mode, network, documents, deed, users)
+def _calculated(run: Run, key: Key) -> Cell | None:
+    """A cell that would take too long, from what the same deed of one user passed on this machine; None when it is to be measured."""
+    mode, network, documents, deed, users = key
+    known, far = run.cells.get((mode, "local", documents, deed, 1)), NETWORKS[network]
+    if known is None or not known.count or not far.delay:
+        return None
+    line = known.bytes / far.bandwidth if far.bandwidth else 0.0
+    alone = known.median + known.turns * far.delay + line
+    if alone < CALCULATED_FROM:
+        return None
+    taken = max(alone, users * line)
+    return Cell(*key, taken, users, taken, taken, taken, 1.0, known.turns, known.bytes, note="calculated")
+
+
+def _cell(run: Run, stand: Stand, key: Key, seconds: float) -> Cell:
+    _, network, documents, deed, users = key
     try:
         with stand.way(documents, NETWORKS[network]) as way:
             before = way.passed()
-            served = serve(
-                Task(way.connection, deed, users, seconds, DEEDS[deed].think),
-                way.environment,
-                timeout=seconds + 60 + users * 20,
-            )
+            served = serve(Task(way.connection, deed, users, seconds, DEEDS[deed].think), way.environment)
             passed = way.passed()
+        cell = _summed(key, served, seconds, passed.turns - before.turns, passed.bytes - before.bytes)
+        return _counted(run, stand, cell)
     except Unavailable as e:
         return Cell(*key, skipped=str(e))
     except Exception as e:  # a cell that cannot be measured is shown as such, and the run goes on
         return Cell(*key, skipped=f"{type(e).__name__}: {e}"[:300])
-    return _summed(key, served, seconds, passed.turns - before.turns, passed.bytes - before.bytes)
 
 
-def _summed(
-    key: tuple[str, str, int, str, int], served: Sequence[Served], seconds: float, turns: int, passed: int
-) -> Cell:
+def _counted(run: Run, stand: Stand, cell: Cell) -> Cell:
+    """With round trips and bytes of a deed, where the way itself does not count them: of one user, who is asked once for each deed and size."""
+    way = stand.counted(cell.documents, NETWORKS[cell.network])
+    if way is None:
+        return cell
+    others = [c for c in run.cells.values() if c.turns and (c.mode, c.deed) == (cell.mode, cell.deed)]
+    same = next((c for c in others if (c.network, c.documents) == (cell.network, cell.documents)), None)
+    if same is None:
+        with way as counted:
+            served = serve(Task(counted.connection, cell.deed, 1, COUNTING_SECONDS, DEEDS[cell.deed].think / 10))
+        same = _summed(cell.key, served, COUNTING_SECONDS, counted.passed().turns, counted.passed().bytes)
+    return replace(cell, turns=same.turns, bytes=same.bytes)
+
+
+def _summed(key: Key, served: Sequence[Served], seconds: float, turns: int, passed: int) -> Cell:
     count = sum(s.count for s in served)
-    if not count:
-        return Cell(*key, skipped=f"no deed was done in {seconds:g} s")
-    taken = sorted(t for s in served for t in s.latencies)
-    cuts = quantiles(taken, n=20) if len(taken) > 1 else taken * 19
     errors: dict[str, int] = {}
     for s in served:
         for name, n in s.errors.items():
             errors[name] = errors.get(name, 0) + n
+    longest = max(s.longest for s in served)
+    if not count:
+        return Cell(*key, seconds, 0, longest, longest, longest, errors=errors, note="unfinished")
+    taken = sorted(t for s in served for t in s.latencies) + sorted(s.unfinished for s in served if s.unfinished)
+    cuts = quantiles(taken, n=20) if len(taken) > 1 else taken * 19
     # The deed every user does once before the clock starts has passed over the network too.
     deeds = count + sum(errors.values()) + len(served)
-    longest = max(s.longest for s in served)
     # A deed that outlasts the cell still counts as one: its rate is that of the time it really took.
     return Cell(
         *key,

@@ -1,8 +1,8 @@
 """Networks between a user and the base: none, an office LAN, a slow link.
 
 For the file, a file share: every read, write, lock and sync of the base's files is delayed (a small library in front of the C library,
-compiled on the spot). For the server, a proxy that delays what passes between a user and the application server. Both count bytes and
-round trips. Caches of real file shares are not simulated: they help a single user and are given up when a second one comes.
+compiled on the spot). For the server, a proxy that delays what passes between a user and the application server. Either way all users share
+one line with its bandwidth, and bytes and round trips are counted. Caches of real file shares are not simulated: they help a single user and are given up when a second one comes.
 """
 
 from __future__ import annotations
@@ -102,6 +102,7 @@ def link(network: Network, port: int) -> Iterator[tuple[int, Traffic]]:
     traffic = Traffic()
     listener = socket.create_server(("127.0.0.1", 0), backlog=256)
     closing = threading.Event()
+    lines = _Line(network.bandwidth), _Line(network.bandwidth)
 
     def accept() -> None:
         while not closing.is_set():
@@ -111,7 +112,7 @@ def link(network: Network, port: int) -> Iterator[tuple[int, Traffic]]:
                 return
             with suppress(OSError):
                 server = socket.create_connection(("127.0.0.1", port))
-                _join(client, server, network, traffic)
+                _join(client, server, lines, _Talk(network, traffic))
 
     threading.Thread(target=accept, daemon=True).start()
     try:
@@ -121,12 +122,27 @@ def link(network: Network, port: int) -> Iterator[tuple[int, Traffic]]:
         listener.close()
 
 
-def _join(client: socket.socket, server: socket.socket, network: Network, traffic: Traffic) -> None:
+def _join(client: socket.socket, server: socket.socket, lines: tuple[_Line, _Line], talk: _Talk) -> None:
     for s in (client, server):
         s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    talk = _Talk(network, traffic)
-    for source, target, asks in ((client, server, True), (server, client, False)):
-        threading.Thread(target=_pump, args=(source, target, talk), kwargs={"asks": asks}, daemon=True).start()
+    for source, target, line, asks in ((client, server, lines[0], True), (server, client, lines[1], False)):
+        threading.Thread(target=_pump, args=(source, target, line, talk), kwargs={"asks": asks}, daemon=True).start()
+
+
+class _Line:
+    """What all users of a link share: one direction of it, with its bandwidth (bytes a second, 0 unlimited)."""
+
+    def __init__(self, bandwidth: int) -> None:
+        self._bandwidth, self._free, self._guard = bandwidth, 0.0, threading.Lock()
+
+    def through(self, size: int) -> float:
+        """Seconds until so many bytes have passed, those of others before them included."""
+        if not self._bandwidth:
+            return 0.0
+        with self._guard:
+            now = time.monotonic()
+            self._free = max(self._free, now) + size / self._bandwidth
+            return self._free - now
 
 
 @dataclass
@@ -144,14 +160,15 @@ class _Talk:
         self.traffic.bytes += size
 
 
-def _pump(source: socket.socket, target: socket.socket, talk: _Talk, *, asks: bool) -> None:
+def _pump(source: socket.socket, target: socket.socket, line: _Line, talk: _Talk, *, asks: bool) -> None:
     """One direction; half of the round trip's delay each way. `asks`: from the client."""
-    network = talk.network
+    half = talk.network.delay / 2
     try:
         while part := source.recv(1 << 16):
             talk.said(len(part), asks=asks)
-            if network.delay or network.bandwidth:
-                time.sleep(network.delay / 2 + (len(part) / network.bandwidth if network.bandwidth else 0))
+            wait = half + line.through(len(part))
+            if wait:
+                time.sleep(wait)
             target.sendall(part)
     except OSError:
         pass  # either end has gone: the other is told below

@@ -1,5 +1,6 @@
 /* A file share's slowness for one folder: every read, write, lock and sync of a file below IB_NET_PREFIX waits for IB_NET_DELAY_US and for its
-   bytes at IB_NET_BYTES_PER_S, and is counted in the shared file IB_NET_COUNTERS (operations, bytes, waiting microseconds; 8 bytes each). */
+   bytes at IB_NET_BYTES_PER_S, and is counted in the shared file IB_NET_COUNTERS (operations, bytes, waiting microseconds; 8 bytes each). All
+   processes share one line: the fourth number there is when it is free again (nanoseconds of the monotonic clock). */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -63,10 +64,25 @@ static void note(int fd, const char *path) {
     remote[fd] = prefix && realpath(path, real) && strncmp(real, prefix, prefix_len) == 0;
 }
 
+/* Nanoseconds until bytes have passed the line that all users share. */
+static uint64_t through(size_t bytes) {
+    if (!bytes_per_s || !bytes) return 0;
+    uint64_t need = bytes * 1000000000ull / bytes_per_s;
+    if (!counters) return need;
+    struct timespec clock;
+    clock_gettime(CLOCK_MONOTONIC, &clock);
+    uint64_t now = clock.tv_sec * 1000000000ull + clock.tv_nsec, free_at, end;
+    do {
+        free_at = counters[3];
+        end = (free_at > now ? free_at : now) + need;
+    } while (!__sync_bool_compare_and_swap(&counters[3], free_at, end));
+    return end - now;
+}
+
 static void travel(int fd, size_t bytes) {
     if (fd < 0 || fd >= MAX_FD || !remote[fd]) return;
     int saved = errno;
-    uint64_t us = delay_us + (bytes_per_s ? bytes * 1000000ull / bytes_per_s : 0);
+    uint64_t us = delay_us + through(bytes) / 1000;
     if (counters) {
         __sync_fetch_and_add(&counters[0], 1);
         __sync_fetch_and_add(&counters[1], bytes);

@@ -44,12 +44,17 @@ def _pairs(run: Run, network: str, documents: int, deed: str) -> list[tuple[int,
     for users in run.plan.users:
         file = run.cells.get(("file", network, documents, deed, users))
         server = run.cells.get(("server", network, documents, deed, users))
-        if file is None or server is None or file.skipped or server.skipped:
+        if file is None or server is None or file.skipped or server.skipped or not (file.count or server.count):
             continue
-        # With thinking users both serve whoever comes; then the time people wait decides.
-        better = file.p95 / server.p95 if DEEDS[deed].think and server.p95 else None
-        made.append((users, better if better is not None else server.rate / file.rate if file.rate else float("inf")))
+        made.append((users, _better(file, server)))
     return made
+
+
+def _better(file: Cell, server: Cell) -> float:
+    """How many times the server is better. With thinking users both serve whoever comes; then the time people wait decides."""
+    if not (file.count and server.count):
+        return float("inf") if server.count else 0.0
+    return file.p95 / server.p95 if DEEDS[file.deed].think else server.rate / file.rate
 
 
 def _from(pairs: list[tuple[int, float]]) -> int | None:
@@ -92,47 +97,57 @@ def bears(run: Run) -> list[Bears]:
 def _borne(mode: str, network: str, documents: int, cells: list[Cell]) -> Bears:
     good = 0
     for c in cells:
-        if c.p95 > PATIENCE or c.errors:
+        if c.p95 > PATIENCE or c.errors or not c.count:
             return Bears(mode, network, documents, good, c.users, c.p95)
         good = c.users
     return Bears(mode, network, documents, good)
 
 
 def sentences(run: Run) -> list[str]:
-    """The answers in words, each with its figures."""
-    return [*_crossing_sentences(run), *_advice_on_users(run), *_advice_on_size(run)]
+    """The answers in words, each with its figures: the ordinary day first, then the advice, then every deed."""
+    found = sorted(crossings(run), key=lambda c: not DEEDS[c.deed].think)
+    office = [c for c in found if DEEDS[c.deed].think]
+    return [
+        *map(_crossing_sentence, office),
+        *_advice_on_users(run),
+        *_advice_on_size(run),
+        *_waits(run),
+        *(_crossing_sentence(c) for c in found if c not in office),
+    ]
 
 
-def _network(name: str) -> str:
+def network_name(name: str) -> str:
     n = NETWORKS[name]
     return n.ru if language() == "ru" else n.en
 
 
 def where_of(network: str, documents: int) -> str:
     amount = f"{documents:,}".replace(",", " ")
-    return f"{_network(network)}; " + text(ru=f"документов {amount}", en=f"{amount} documents")
+    return f"{network_name(network)}; " + text(ru=f"документов {amount}", en=f"{amount} documents")
 
 
-def _deed(name: str) -> str:
+def deed_name(name: str) -> str:
     d = DEEDS[name]
     return d.ru if language() == "ru" else d.en
 
 
-def _crossing_sentences(run: Run) -> Iterable[str]:
-    for c in crossings(run):
-        last = c.ratios[-1]
-        where = where_of(c.network, c.documents)
-        told = "; ".join(f"{users}: {ratio:.2f}x" for users, ratio in c.ratios)
-        if c.users is None:
-            yield text(
-                ru=f"{where}, {_deed(c.deed)}: сервер не обогнал файл ни при каком числе пользователей до {last[0]} ({told})",
-                en=f"{where}, {_deed(c.deed)}: the server has not overtaken the file with any number of users up to {last[0]} ({told})",
-            )
-        else:
-            yield text(
-                ru=f"{where}, {_deed(c.deed)}: сервер обгоняет файл, если пользователей {c.users} и больше ({told})",
-                en=f"{where}, {_deed(c.deed)}: the server overtakes the file with {c.users} users and more ({told})",
-            )
+def _times(ratio: float) -> str:
+    return "∞" if ratio == float("inf") else f"{ratio:.2f}x"
+
+
+def _crossing_sentence(c: Crossing) -> str:
+    last = c.ratios[-1]
+    where = where_of(c.network, c.documents)
+    told = "; ".join(f"{users}: {_times(ratio)}" for users, ratio in c.ratios)
+    if c.users is None:
+        return text(
+            ru=f"{where}, {deed_name(c.deed)}: сервер не обогнал файл ни при каком числе пользователей до {last[0]} ({told})",
+            en=f"{where}, {deed_name(c.deed)}: the server has not overtaken the file with any number of users up to {last[0]} ({told})",
+        )
+    return text(
+        ru=f"{where}, {deed_name(c.deed)}: сервер обгоняет файл, если пользователей {c.users} и больше ({told})",
+        en=f"{where}, {deed_name(c.deed)}: the server overtakes the file with {c.users} users and more ({told})",
+    )
 
 
 def _advice_on_users(run: Run) -> Iterable[str]:
@@ -160,25 +175,76 @@ def _verdict(right: bool, b: Bears) -> str:
     return text(ru="Совет «до трёх» здесь слишком осторожен.", en="The advice of three is too careful here.")
 
 
+SLOWER = 1.5
+"""So many times more slowing down of the file than of the server speaks for moving because of size."""
+
+
 def _advice_on_size(run: Run) -> Iterable[str]:
-    """Whether reading slows down with size, within what was measured."""
-    sizes = sorted(run.plan.documents)
+    """For each network: how much slower a user of either mode is on the biggest base than on the smallest, and what that says of the 2 GB."""
+    sizes = sorted({c.documents for c in run.cells.values() if not c.skipped})
     if len(sizes) < 2:
         return
-    for mode in run.plan.modes:
-        for deed in ("list", "report", "post"):
+    for network in run.plan.networks:
+        grown = {mode: _grown(run, mode, network, sizes[0], sizes[-1]) for mode in run.plan.modes}
+        deeds = [d for d in run.plan.deeds if all(d in g for g in grown.values())]
+        if "file" not in grown or not deeds:
+            continue
+        size = run.sizes.get(f"file {sizes[-1]}", 0)
+        told = "; ".join(f"{deed_name(d)} " + ", ".join(f"{m} {g[d]:.1f}x" for m, g in grown.items()) for d in deeds)
+        worse = [d for d in deeds if "server" in grown and grown["file"][d] > SLOWER * max(grown["server"][d], 1.0)]
+        where = f"{network_name(network)}; {sizes[0]:,} → {sizes[-1]:,}".replace(",", " ")
+        yield text(
+            ru=f"{where} документов (файл {size / 2**30:.2f} ГБ), во сколько раз дольше операция одного пользователя: {told}. {_size_verdict(size, worse)}",
+            en=f"{where} documents (the file {size / 2**30:.2f} GB), how many times longer a deed of one user takes: {told}. {_size_verdict(size, worse)}",
+        )
+
+
+def _grown(run: Run, mode: str, network: str, small: int, big: int) -> dict[str, float]:
+    """Deed -> time on the big base / time on the small one, of one user (the fewest measured)."""
+    made = {}
+    for deed in run.plan.deeds:
+        pair = [run.cells.get((mode, network, n, deed, run.plan.users[0])) for n in (small, big)]
+        if all(c is not None and c.median for c in pair) and not DEEDS[deed].think:
+            made[deed] = pair[1].median / pair[0].median  # type: ignore[union-attr]
+    return made
+
+
+def _size_verdict(size: int, worse: list[str]) -> str:
+    reached = size >= ADVISED_BYTES
+    names = ", ".join(map(deed_name, worse))
+    if worse:
+        ru, en = f"Файл сдаёт заметно раньше сервера: {names}", f"The file gives in well before the server: {names}"
+    else:
+        ru, en = "Файл замедляется не больше сервера", "The file slows down no more than the server"
+    if not reached:
+        return text(
+            ru=f"{ru}; 2 ГБ не достигнуты, о них замер не говорит.",
+            en=f"{en}; 2 GB were not reached, of them this run says nothing.",
+        )
+    if worse:
+        return text(
+            ru=f"{ru}. Совет «до 2 ГБ» здесь верен для этих операций.",
+            en=f"{en}. The advice of 2 GB holds here for these deeds.",
+        )
+    return text(
+        ru=f"{ru}. Совет «до 2 ГБ» здесь не подтверждается.", en=f"{en}. The advice of 2 GB is not borne out here."
+    )
+
+
+def _waits(run: Run) -> Iterable[str]:
+    """For each mode and network: the longest wait of an ordinary day, and the least fair cell."""
+    for network in run.plan.networks:
+        for mode in run.plan.modes:
             cells = [
-                run.cells.get((mode, run.plan.networks[0], n, deed, run.plan.users[0])) for n in (sizes[0], sizes[-1])
+                c for c in run.cells.values() if (c.mode, c.network) == (mode, network) and not c.skipped and not c.note
             ]
-            if any(c is None or c.skipped or not c.median for c in cells):
+            day = [c for c in cells if DEEDS[c.deed].think]
+            busy = [c for c in cells if c.users > 1 and not DEEDS[c.deed].think]
+            if not day or not busy:
                 continue
-            small, big = cells
-            assert small is not None and big is not None
-            grown = big.median / small.median
-            bytes_then = run.sizes.get(f"{mode} {sizes[-1]}", 0)
-            yield text(
-                ru=f"{mode}: {_deed(deed)} при {sizes[-1]} документах ({bytes_then >> 20} МБ) в {grown:.2f} раза дольше, чем при {sizes[0]}; "
-                f"предел 2 ГБ {'не проверялся' if bytes_then < ADVISED_BYTES else 'пройден'}",
-                en=f"{mode}: {_deed(deed)} with {sizes[-1]} documents ({bytes_then >> 20} MB) takes {grown:.2f}x of the time with {sizes[0]}; "
-                f"the limit of 2 GB was {'not reached' if bytes_then < ADVISED_BYTES else 'passed'}",
-            )
+            longest, unfair = max(day, key=lambda c: c.longest), min(busy, key=lambda c: c.fairness)
+            ru = f"{network_name(network)}, {mode}: дольше всего в обычный день ждали {longest.longest:.2f} с ({longest.users} пользователей, {longest.documents} документов); "
+            en = f"{network_name(network)}, {mode}: the longest wait of an ordinary day was {longest.longest:.2f} s ({longest.users} users, {longest.documents} documents); "
+            ru += f"наименее справедливо: {deed_name(unfair.deed)}, {unfair.users} пользователей, индекс Джейна {unfair.fairness:.2f}"
+            en += f"least fair: {deed_name(unfair.deed)}, {unfair.users} users, Jain's index {unfair.fairness:.2f}"
+            yield text(ru=ru, en=en)

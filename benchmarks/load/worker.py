@@ -1,24 +1,31 @@
 """A process that becomes as many users as it is told: `python -m benchmarks.load.worker`, the task as JSON on standard input, what they were
-served as JSON on standard output. The users are forked before anything is opened, so that they cost a fork and not an import each."""
+served as JSON on standard output. The users are forked before anything is opened, so that they cost a fork and not an import each. However slow the
+base is, the process ends in a known time."""
 
 from __future__ import annotations
 
 import json
 import os
+import select
+import signal
 import subprocess
 import sys
 import time
-from dataclasses import asdict, dataclass, field
+from contextlib import suppress
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from random import Random
 
 from benchmarks.load.deeds import User
+from benchmarks.load.tally import Served, Tallies
 from infobase.connection import connect
 from infobase.errors import InfobaseError
 
-LATENCIES = 2000
-"""Kept of each user, evenly thinned."""
 _ROOT = Path(__file__).parents[2]
+OPENING_SECONDS = 20.0
+"""How long the work of those who are in waits for those who are not: an opening over a slow link takes a while, one among fifty longer."""
+CLOSING_SECONDS = 15.0
+"""How long a deed that was begun in time may go on; after that its user is ended, and the deed counts as unfinished."""
 
 
 @dataclass(frozen=True)
@@ -32,97 +39,126 @@ class Task:
     think: float = 0.0
 
 
-@dataclass
-class Served:
-    """What one user was served: deeds, refusals by class, seconds of each deed (a sample), the longest."""
-
-    count: int = 0
-    errors: dict[str, int] = field(default_factory=dict)
-    latencies: list[float] = field(default_factory=list)
-    longest: float = 0.0
-
-
-def serve(task: Task, environment: dict[str, str] | None = None, timeout: float = 600) -> list[Served]:
-    """Run a task in a process of its own. RuntimeError with what it said when it fails."""
-    done = subprocess.run(
+def serve(task: Task, environment: dict[str, str] | None = None) -> list[Served]:
+    """Run a task in a process of its own, which takes no longer than its opening, its seconds and its closing. RuntimeError with what it said when
+    it fails."""
+    process = subprocess.Popen(
         [sys.executable, "-m", "benchmarks.load.worker"],
-        input=json.dumps(asdict(task)),
-        capture_output=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
         cwd=_ROOT,
         env={**os.environ, **(environment or {})},
-        timeout=timeout,
-        check=False,
+        start_new_session=True,
     )
-    if done.returncode:
-        raise RuntimeError(done.stderr.strip()[-2000:] or f"exit code {done.returncode}")
-    return [Served(**one) for one in json.loads(done.stdout)]
+    try:
+        out, said = process.communicate(json.dumps(asdict(task)), timeout=task.seconds + 4 * OPENING_SECONDS)
+    except BaseException:  # Ctrl-C too: the users are processes of their own and would go on
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        raise
+    if process.returncode:
+        raise RuntimeError(said.strip()[-2000:] or f"exit code {process.returncode}")
+    return [Served(**one) for one in json.loads(out)]
 
 
-def _be_user(task: Task, seed: int, ready: int, go: int) -> Served:
-    served, random = Served(), Random(seed)
+def _be_user(task: Task, tallies: Tallies, number: int, ready: int, go: int) -> None:
+    tally, random = tallies.of(number), Random(number)
     with connect(task.connection) as session:
-        user = User(session, seed)
+        user = User(session, number)
         deed = getattr(user, task.deed)
-        deed()
+        with suppress(InfobaseError):  # one among many who is refused: its next deeds tell
+            deed()
         os.write(ready, b"r")
         os.read(go, 1)
-        end = time.monotonic() + task.seconds
-        taken: list[float] = []
+        end = tallies.deadline
         while True:
             if task.think:
                 time.sleep(min(random.expovariate(1 / task.think), max(0.0, end - time.monotonic())))
             started = time.monotonic()
             if started >= end:
                 break
+            tally.begin(started)
+            error = ""
             try:
                 deed()
-                served.count += 1
             except InfobaseError as e:
-                served.errors[type(e).__name__] = served.errors.get(type(e).__name__, 0) + 1
-            taken.append(time.monotonic() - started)
-    served.longest = max(taken, default=0.0)
-    step = max(1, len(taken) // LATENCIES)
-    served.latencies = taken[::step]
-    return served
+                error = type(e).__name__
+            tally.end(time.monotonic() - started, error)
 
 
-def _child(task: Task, seed: int, ready: int, go: int, answer: int) -> int:
+def _child(task: Task, tallies: Tallies, number: int, ready: int, go: int, answer: int) -> int:
     try:
-        made: object = asdict(_be_user(task, seed, ready, go))
-        code = 0
-    except Exception as e:  # told to the parent, which fails with it
-        made, code = f"{type(e).__name__}: {e}", 1
+        _be_user(task, tallies, number, ready, go)
+    except Exception as e:  # told to the parent, which weighs it
+        os.write(answer, f"{type(e).__name__}: {e}".encode()[:4000])
         os.write(ready, b"x")
-    with os.fdopen(answer, "w") as pipe:
-        json.dump(made, pipe)
-    return code
+        return 1
+    return 0
+
+
+def _await_users(ready: int, users: int) -> None:
+    """Until all are in or have failed, or the opening is over."""
+    end, seen = time.monotonic() + OPENING_SECONDS, 0
+    while seen < users and select.select([ready], [], [], max(0.0, end - time.monotonic()))[0]:
+        seen += len(os.read(ready, users))
+
+
+def _await_ends(children: list[int], until: float) -> None:
+    """Until all have ended; those who have not in time are ended."""
+    left = set(children)
+    while left:
+        for pid in list(left):
+            if os.waitpid(pid, os.WNOHANG)[0]:
+                left.discard(pid)
+        if left and time.monotonic() > until:
+            for pid in left:
+                os.kill(pid, signal.SIGKILL)
+                os.waitpid(pid, 0)
+            return
+        time.sleep(0.005)
+
+
+def _refusals(answers: list[int], served: list[Served]) -> list[str]:
+    """What users said who could not work; the class goes among their refusals."""
+    said = []
+    for answer, one in zip(answers, served, strict=True):
+        with os.fdopen(answer, "rb") as pipe:
+            text = pipe.read().decode(errors="replace")
+        if text:
+            said.append(text)
+            name = text.partition(":")[0]
+            one.errors[name] = one.errors.get(name, 0) + 1
+    return said
 
 
 def main() -> int:
     task = Task(**json.load(sys.stdin))
+    tallies = Tallies(task.users)
     ready, told = os.pipe()
     wait, go = os.pipe()
     answers, children = [], []
-    for seed in range(task.users):
+    for number in range(task.users):
         answer, mine = os.pipe()
         pid = os.fork()
         if pid == 0:
             os.close(go)
-            os._exit(_child(task, seed, told, wait, mine))
+            os._exit(_child(task, tallies, number, told, wait, mine))
         os.close(mine)
         answers.append(answer)
         children.append(pid)
-    failed = [b for _ in children if (b := os.read(ready, 1)) != b"r"]
+    _await_users(ready, task.users)
+    tallies.deadline = time.monotonic() + task.seconds
     os.write(go, b"g" * task.users)
-    found = [json.load(os.fdopen(a)) for a in answers]
-    for pid in children:
-        os.waitpid(pid, 0)
-    wrong = [f for f in found if isinstance(f, str)]
-    if failed or wrong:
-        print("; ".join(sorted(set(wrong))), file=sys.stderr)
+    _await_ends(children, tallies.deadline + CLOSING_SECONDS)
+    served = tallies.served(time.monotonic())
+    said = _refusals(answers, served)
+    if len(said) == task.users:
+        print("; ".join(sorted(set(said))), file=sys.stderr)
         return 1
-    json.dump(found, sys.stdout)
+    json.dump([asdict(s) for s in served], sys.stdout)
     return 0
 
 

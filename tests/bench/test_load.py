@@ -13,10 +13,11 @@ from click.testing import CliRunner
 
 from benchmarks import page as pages
 from benchmarks.commands import bench
-from benchmarks.load import gilev, modes, report
+from benchmarks.load import gilev, plan, report
 from benchmarks.load.fill import new_base
-from benchmarks.load.modes import Cell, Keeper, Plan, Run, measure
+from benchmarks.load.modes import Cell, Keeper, Run, measure
 from benchmarks.load.network import NETWORKS, FileShare, Network, link, why_no_share
+from benchmarks.load.plan import Plan
 from benchmarks.load.verdicts import bears, crossings, sentences
 from benchmarks.load.worker import Task, serve
 from infobase.check import check_base
@@ -127,11 +128,11 @@ def test_a_mode_bears_as_many_users_as_are_served_quickly() -> None:
 
 
 def test_a_run_is_kept_as_it_goes_and_taken_up_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(modes, "LONGEST", 1.0)
-    plan = Plan(10, (1,), (20,), ("local",), ("list", "find"), ("file",))
+    monkeypatch.setattr(plan, "LONGEST", 1.0)
+    wanted = Plan(10, (1,), (20,), ("local",), ("list", "find"), ("file",))
     folder, scratch = tmp_path / "out", tmp_path / "scratch"
     scratch.mkdir()
-    done = measure(plan, folder, scratch, SILENT)
+    done = measure(wanted, folder, scratch, tmp_path / "bases", SILENT)
     assert done.complete
     assert {c.deed for c in done.cells.values()} == {"list", "find"}
     assert all(c.count > 0 and not c.skipped for c in done.cells.values())
@@ -141,7 +142,7 @@ def test_a_run_is_kept_as_it_goes_and_taken_up_again(tmp_path: Path, monkeypatch
     assert len(again.cells) == 1
     assert not again.complete
     with pytest.raises(BenchmarkRunInvalid):
-        measure(dataclasses.replace(plan, users=(2,)), folder, scratch, SILENT)
+        measure(dataclasses.replace(wanted, users=(2,)), folder, scratch, tmp_path / "bases", SILENT)
 
 
 def test_the_report_shows_every_cell_and_the_answers(tmp_path: Path) -> None:
