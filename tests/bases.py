@@ -8,11 +8,12 @@ from functools import cache
 from pathlib import Path
 
 from infobase.connection import SESSION_LIMIT, engine_of, open_session
-from infobase.infobase import create, open_base
+from infobase.infobase import open_base
 from infobase.metadata.model import Configuration
 from infobase.metadata.reader import read_folder
 from infobase.session import Session
 from infobase.storage import StorageEngine
+from tests.golden import create_copy
 
 SHOP = Path(__file__).parent / "shop"
 
@@ -34,7 +35,7 @@ class Place:
     def create(self, admin: str = "") -> None:
         engine = self.engine()
         try:
-            create(engine, shop(), name="Shop", admin=admin)
+            create_copy(engine, shop(), name="Shop", admin=admin)
         finally:
             engine.close()
 

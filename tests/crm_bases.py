@@ -6,10 +6,11 @@ from functools import cache
 from pathlib import Path
 
 from infobase.connection import engine_of, open_session
-from infobase.infobase import create, open_base
+from infobase.infobase import open_base
 from infobase.metadata.model import Configuration
 from infobase.metadata.reader import read_folder
 from infobase.session import Session
+from tests.golden import create_copy
 
 CRM = Path(__file__).resolve().parents[1] / "crm" / "configuration"
 
@@ -23,7 +24,7 @@ def create_crm(connection: str) -> None:
     """A new base of the CRM at a connection string, without users."""
     engine = engine_of(connection)
     try:
-        create(engine, crm(), name="CRM")
+        create_copy(engine, crm(), name="CRM")
     finally:
         engine.close()
 
