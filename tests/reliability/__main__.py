@@ -8,7 +8,6 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 
 import click
@@ -16,7 +15,7 @@ import click
 from engine_server.embedded import EmbeddedCluster
 from tests import postgres
 from tests.bases import file_place, server_place
-from tests.reliability import disk, interrupted, powercut, powered, record, served
+from tests.reliability import disk, failing, gate, interrupted, powercut, powered, record, served
 from tests.reliability.fuzz import READERS, fuzz
 from tests.reliability.ground import Ground, lay
 from tests.reliability.interrupted import Outcomes
@@ -98,6 +97,10 @@ def _interrupt(
         click.echo(str(one))
         if save:
             record.save(table, f"{one.operation}, {one.mode}{under and f' {under}'}", counts(one), save)
+    _conclude(found)
+
+
+def _conclude(found: list[Outcomes]) -> None:
     broken = sum(not o.sound for o in found)
     click.echo(f"{sum(o.rounds for o in found)} interruptions in all, {broken} operations broken")
     if broken:
@@ -149,23 +152,42 @@ def cuts_command(
 
 @main.command("faults")
 @_interrupting
-@click.option("--kind", type=click.Choice(list(interrupted.FAULTS)), multiple=True)
-@click.option("--most", default=60, show_default=True, help="The first so many calls fail each in its turn.")
+@click.option("--kind", type=click.Choice(list(failing.FAULTS)), multiple=True)
+@click.option(
+    "--dbms", is_flag=True, help="In server mode: the calls of PostgreSQL, not those of the operation's own process."
+)
+@click.option("--most", default=10_000, show_default=True, help="The first so many calls fail each in its turn.")
 @click.option("--step", default=0, help="After them every so many (0: about 40 more up to the last).")
 def faults_command(
-    names: tuple[str, ...], mode: str, seed: int, save: Path | None, kind: tuple[str, ...], most: int, step: int
+    names: tuple[str, ...],
+    mode: str,
+    seed: int,
+    save: Path | None,
+    kind: tuple[str, ...],
+    dbms: bool,
+    most: int,
+    step: int,
 ) -> None:
-    """Make the n-th sync, write, rename ... of every long operation fail, for every n (strace)."""
-    _demand(interrupted.strace_missing())
-    kinds, broken = kind or tuple(interrupted.FAULTS), 0
-    for one in kinds:
-        try:
-            with _ground(mode) as ground:
-                work = partial(interrupted.faults, ground, kind=one, most=most, step=step)
-                _interrupt(ground, names, f"faults --kind '{one}'", save, work)
-        except SystemExit:
-            broken += 1
-    sys.exit(1 if broken else 0)
+    """Make the n-th write, sync, rename ... of every long operation fail, for every n."""
+    _demand(gate.why_not())
+    kinds, found = kind or tuple(failing.FAULTS), []
+    with failing.gated_cluster() if dbms else _ungated(mode) as (ground, under):
+        for operation in interrupted.operations_of(names, files=interrupted.mode_of(ground) == "file"):
+            for one in failing.faults(ground, operation, kinds, most, step, under):
+                found.append(one)
+                click.echo(str(one))
+                if save:
+                    name = f"{one.operation}, {one.mode}{', PostgreSQL' if dbms else ''}"
+                    record.save(f"faults --kind '{one.kind}'", name, one.counts(), save)
+    _conclude(found)
+
+
+@contextmanager
+def _ungated(mode: str) -> Iterator[tuple[Ground, None]]:
+    with failing.in_memory("infobase-broken-") as folder, postgres.scratch_cluster() as url:
+        ground = interrupted.file_ground(folder, url) if mode == "file" else interrupted.server_ground(folder, url)
+        lay(ground)
+        yield ground, None
 
 
 @main.command("limits")

@@ -10,6 +10,7 @@ import multiprocessing
 import os
 import resource
 import signal
+import socket
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -20,6 +21,8 @@ from typing import Any
 
 import cli
 from infobase.commands import runner
+from tests.reliability import gate
+from tests.reliability.posting import posting
 
 for _name in ("create", "dump", "copy", "backup", "config", "list", "template", "classifier", "check", "log", "drop"):
     cli.COMMANDS[_name]()
@@ -35,6 +38,7 @@ class Child:
     process: Any
     pipe: Connection
     output: Path
+    gate: gate.Gate | None = None
 
     @property
     def pid(self) -> int:
@@ -56,31 +60,61 @@ class Child:
         assert code is not None, f"still running after {seconds:g} s: {self.said()}"
         self.process.close()
         self.pipe.close()
+        if self.gate is not None:
+            self.gate.close()
         return int(code)
 
     def said(self) -> str:
         return self.output.read_text("utf-8", "replace")
 
 
-def start(arguments: Sequence[str], environment: Mapping[str, str], output: Path, *, file_bytes: int = -1) -> Child:
-    """A child that waits to go. `file_bytes`: the size no file of it may outgrow (as `ulimit -f`)."""
+@dataclass(frozen=True)
+class Trouble:
+    """`file_bytes`: the size no file of the child may outgrow (as `ulimit -f`). `gated`: groups of calls that ask a gate about files below
+    `root`."""
+
+    file_bytes: int = -1
+    gated: tuple[str, ...] = ()
+    root: str = ""
+
+
+def start(arguments: Sequence[str], environment: Mapping[str, str], output: Path, trouble: Trouble) -> Child:
+    """A child that waits to go."""
     here, there = context.Pipe()
-    process = context.Process(target=live, args=(list(arguments), dict(environment), str(output), there, file_bytes))
+    process = context.Process(target=live, args=(list(arguments), dict(environment), str(output), there, trouble))
     process.start()
     there.close()
-    assert here.poll(60) and here.recv() == "ready"
-    return Child(process, here, output)
+    assert here.poll(60)
+    made = gate.Gate(_received(here), trouble.root) if trouble.gated else None
+    assert here.recv() == "ready"
+    return Child(process, here, output, made)
 
 
-def live(arguments: list[str], environment: dict[str, str], output: str, pipe: Connection, file_bytes: int) -> None:
+def _received(pipe: Connection) -> int:
+    """A descriptor that comes through the pipe, which is a socket."""
+    with socket.socket(fileno=os.dup(pipe.fileno())) as ends:
+        _, [handle], _, _ = socket.recv_fds(ends, 1, 1)
+    return handle
+
+
+def _sent(pipe: Connection, handle: int) -> None:
+    with socket.socket(fileno=os.dup(pipe.fileno())) as ends:
+        socket.send_fds(ends, [b"g"], [handle])
+    os.close(handle)
+
+
+def live(arguments: list[str], environment: dict[str, str], output: str, pipe: Connection, trouble: Trouble) -> None:
     os.environ.update(environment)
     handle = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     for stream in (1, 2):
         os.dup2(handle, stream)
     ctypes.CDLL(None).prctl(_PR_SET_PTRACER, _ANYBODY, 0, 0, 0)
+    if trouble.gated:
+        _sent(pipe, gate.install(trouble.gated))
     pipe.send("ready")
     pipe.recv()
-    if file_bytes >= 0:
+    if trouble.file_bytes >= 0:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (file_bytes, file_bytes))
-    sys.exit(runner.run(cli.root, arguments))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (trouble.file_bytes, trouble.file_bytes))
+    root, rest = (posting, arguments[1:]) if arguments[0] == "post" else (cli.root, arguments)
+    sys.exit(runner.run(root, rest))

@@ -63,10 +63,12 @@ class Ground:
             "TMPDIR": str(self.scratch),
         }
 
-    def start(self, arguments: list[str], *, file_bytes: int = -1) -> child.Child:
+    def start(self, arguments: list[str], *, file_bytes: int = -1, gated: tuple[str, ...] = ()) -> child.Child:
+        """`gated`: groups of calls (gate.CALLS) that fail as the child's gate is armed."""
         handle, output = tempfile.mkstemp(prefix="infobase-said-")
         os.close(handle)
-        return child.start(arguments, self.environment, Path(output), file_bytes=file_bytes)
+        trouble = child.Trouble(file_bytes, gated, f"{self.work.resolve()}/")
+        return child.start(arguments, self.environment, Path(output), trouble)
 
     def run(self, arguments: list[str]) -> tuple[int, str]:
         """The exit code of a line of the command line, and what it said."""

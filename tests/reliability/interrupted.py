@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
-import subprocess
-import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -20,7 +16,7 @@ from statistics import median
 import psycopg
 
 from engine_server.place import from_url
-from infobase.errors import InternalError
+from infobase.errors import DiskFull, InternalError
 from tests.bases import file_place, server_place
 from tests.reliability import states
 from tests.reliability.child import Child
@@ -30,26 +26,18 @@ from tests.reliability.operations import FILE_OPERATIONS, NEW, OLD, OPERATIONS, 
 
 Report = Callable[[str], None]
 
-FAULTS = {
-    "EIO at fsync": ("fsync,fdatasync,sync_file_range", "error=EIO", ""),
-    "ENOSPC at write": ("write,pwrite64,writev,pwritev,pwritev2", "error=ENOSPC", "+"),
-    "EIO at write": ("write,pwrite64,writev,pwritev,pwritev2", "error=EIO", ""),
-    "EIO at rename": ("rename,renameat,renameat2", "error=EIO", ""),
-    "ENOSPC at ftruncate": ("ftruncate,fallocate,truncate", "error=ENOSPC", ""),
-    "ENOSPC at mkdir": ("mkdir,mkdirat", "error=ENOSPC", ""),
-}
-"""System calls, how they fail, and "+" when all after the n-th fail too."""
-
 
 @dataclass
 class Outcomes:
-    """How many interruptions of one operation left what. `calls`: how many calls of the kind the whole operation makes."""
+    """How many interruptions of one operation left what. `calls`: how many calls of the kind the whole operation makes;
+    `remarked`: how often the new state was there and an error was told all the same."""
 
     operation: str
     kind: str
     mode: str = "file"
     calls: int = 0
     states: Counter[str] = field(default_factory=Counter)
+    remarked: int = 0
     broken: list[str] = field(default_factory=list)
     acknowledged: int = 0
     """How often the operation had said it was done before it was interrupted."""
@@ -68,23 +56,27 @@ class Outcomes:
 
     def __str__(self) -> str:
         told = f"{self.operation} ({self.mode}, {self.kind}): {self.rounds} interruptions, "
-        told += f"old {self.states[OLD]}, new {self.states[NEW]}, acknowledged {self.acknowledged}, "
+        told += f"old {self.states[OLD]}, new {self.states[NEW]} ({self.remarked} with an error), acknowledged {self.acknowledged}, "
         told += f"lost {self.lost}, half {self.half}, broken {len(self.broken)}"
         return told + "".join(f"\n    {b[:600]}" for b in self.broken[:3])
 
-    def note(self, operation: Operation, ground: Ground, code: int, said: str = "") -> str:
-        """The state that was met. `code`: how the process ended; who said it was done must have done it."""
+    def note(self, operation: Operation, ground: Ground, code: int, said: str = "", where: str = "") -> str:
+        """The state that was met. `code`: how the process ended; who said it was done must have done it, and who said
+        that nothing has changed must have changed nothing. `where`: what was done to it, for the report."""
         self.acknowledged += code == 0
         try:
             state = operation.state(ground)
         except (Broken, Exception) as e:
             self.half += 1
-            state = self._broken(f"{type(e).__name__}: {e}")
+            state = self._broken(f"{where} {type(e).__name__}: {e}")
         if code == 0 and state == OLD:
             self.lost += 1
-            state = self._broken("said it was done, and was not")
+            state = self._broken(f"{where} said it was done, and was not")
+        elif state == NEW and DiskFull.en.rpartition(";")[2].strip() in said:
+            state = self._broken(f"{where} said that the old state is kept, and it was not: {said}")
         elif code == InternalError.exit_code or "Traceback (most recent" in said:
-            state = self._broken(f"an error without a name: {said}")
+            state = self._broken(f"{where} an error without a name: {said}")
+        self.remarked += state == NEW and code > 0 and code not in operation.good
         self.states[state] += 1
         return state
 
@@ -96,7 +88,7 @@ class Outcomes:
         """As a line of a table."""
         calls: dict[str, int | str] = {"calls": self.calls} if self.calls else {}
         states = {"interruptions": self.rounds, "old": self.states[OLD], "new": self.states[NEW]}
-        return {**calls, **states, "broken": len(self.broken)}
+        return {**calls, **states, "new, with an error": self.remarked, "broken": len(self.broken)}
 
     def counts_in_time(self) -> dict[str, int | str]:
         """The same of what was interrupted at moments, where all that is not lost or half is a fault of another kind."""
@@ -138,7 +130,7 @@ def kills(ground: Ground, operation: Operation, rounds: int, seed: int = 1) -> O
     for moment in islice(moments, rounds):
         operation.prepare(ground)
         process = _run_until(operation, ground, moment)
-        state = _ended(outcomes, operation, ground, process, process.kill())
+        state = ended(outcomes, operation, ground, process, process.kill())
         moments.learn(moment, new=state == NEW)
     _close(outcomes, operation, ground, before)
     return outcomes
@@ -164,8 +156,9 @@ def _run_until(operation: Operation, ground: Ground, moment: float) -> Child:
     return process
 
 
-def _ended(outcomes: Outcomes, operation: Operation, ground: Ground, process: Child, code: int) -> str:
-    state = outcomes.note(operation, ground, code, process.said())
+def ended(outcomes: Outcomes, operation: Operation, ground: Ground, process: Child, code: int, where: str = "") -> str:
+    """What stands there afterwards. `where`: what was done to it, for the report."""
+    state = outcomes.note(operation, ground, code, process.said(), where)
     process.output.unlink()
     return state
 
@@ -222,72 +215,10 @@ def cuts(
         cut()
         code = process.kill()
         back()
-        state = _ended(outcomes, operation, ground, process, code if done else -9)
+        state = ended(outcomes, operation, ground, process, code if done else -9)
         moments.learn(moment, new=state == NEW)
     _close(outcomes, operation, ground, before)
     return outcomes
-
-
-# --- failing calls ---
-
-
-def faults(ground: Ground, operation: Operation, kind: str, most: int = 100, step: int = 0) -> Outcomes:
-    """Every call of a kind fails in its turn: each of the first `most`, then every `step`-th (0: about 40 more), to the last."""
-    outcomes = Outcomes(operation.name, kind, mode_of(ground))
-    outcomes.calls = _count_calls(ground, operation, kind)
-    for n in _turns(outcomes.calls, most, step):
-        operation.prepare(ground)
-        process = ground.start(operation.arguments(ground))
-        calls, error, tail = FAULTS[kind]
-        with _traced(process.pid, calls, f"inject={calls}:{error}:when={n}{tail}"):
-            process.go()
-            code = process.wait()
-        _ended(outcomes, operation, ground, process, code)
-    return outcomes
-
-
-def _turns(calls: int, most: int, step: int) -> list[int]:
-    first = list(range(1, min(calls, most) + 1))
-    return first + list(range(most + 1, calls + 1, step or max(1, (calls - most) // 40)))
-
-
-def _count_calls(ground: Ground, operation: Operation, kind: str) -> int:
-    """Of the thread that makes the most, for strace counts each thread's calls apart."""
-    operation.prepare(ground)
-    process = ground.start(operation.arguments(ground))
-    with tempfile.NamedTemporaryFile("r", prefix="infobase-strace-") as log:
-        with _traced(process.pid, FAULTS[kind][0], output=log.name):
-            process.go()
-            assert process.wait() in operation.good, process.said()
-        process.output.unlink()
-        threads = Counter(line.split(None, 1)[0] for line in log if re.match(r"\d+ +\w+\(", line))
-    return max(threads.values(), default=0)
-
-
-@contextmanager
-def _traced(pid: int, calls: str, inject: str = "", output: str = os.devnull) -> Iterator[None]:
-    """strace holds on to the process, and to the threads it will make."""
-    command = [
-        "strace",
-        "-f",
-        "-o",
-        output,
-        "-e",
-        f"trace={calls}",
-        *(["-e", inject] if inject else []),
-        "-p",
-        str(pid),
-    ]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as tracer:
-        assert tracer.stderr is not None
-        said = tracer.stderr.readline()
-        assert "attached" in said, said
-        yield
-        tracer.communicate(timeout=60)
-
-
-def strace_missing() -> str:
-    return "" if shutil.which("strace") else "strace is not installed"
 
 
 # --- limits ---
@@ -301,7 +232,7 @@ def file_limits(ground: Ground, operation: Operation, steps: int = 20) -> Outcom
         operation.prepare(ground)
         process = ground.start(operation.arguments(ground), file_bytes=largest * n // steps)
         process.go()
-        _ended(outcomes, operation, ground, process, process.wait())
+        ended(outcomes, operation, ground, process, process.wait())
     return outcomes
 
 
@@ -319,15 +250,14 @@ def full_disk(ground: Ground, operation: Operation, steps: int = 20) -> Outcomes
         process.go()
         code = process.wait()
         filler.unlink()
-        _ended(outcomes, operation, ground, process, code)
+        ended(outcomes, operation, ground, process, code)
     return outcomes
 
 
 __all__ = [
-    "FAULTS",
     "Outcomes",
     "cuts",
-    "faults",
+    "ended",
     "file_ground",
     "file_limits",
     "full_disk",

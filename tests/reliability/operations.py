@@ -182,6 +182,7 @@ OPERATIONS: tuple[Operation, ...] = (
         _full_base("prepare"),
         states.old_or_prepared,
     ),
+    Operation("post", lambda g: ["post", g.target.connection], _full_base("post"), states.old_or_posted),
     Operation(
         "classifier-load",
         lambda g: ["classifier", "load", "okei", "builtin", g.target.connection],

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.bases import file_place, server_place
-from tests.reliability import disk, interrupted, powercut, record, served
+from tests.reliability import disk, failing, gate, interrupted, powercut, record, served
 from tests.reliability.fuzz import READERS, fuzz
 from tests.reliability.ground import Ground, lay
 from tests.reliability.operations import FILE_OPERATIONS, OPERATIONS, Operation
@@ -16,7 +16,7 @@ from tests.reliability.soak import soak
 NO_POWER = disk.why_not()
 SERVER_KILLS = ("create", "dump", "restore", "config-apply", "backup")
 """The others are run by the long form."""
-NO_STRACE = interrupted.strace_missing()
+NO_GATE = gate.why_not()
 
 
 @pytest.fixture(scope="module")
@@ -45,19 +45,20 @@ def test_killed_in_server_mode(server_ground: Ground, operation: Operation) -> N
     assert found.sound, str(found)
 
 
-@pytest.mark.skipif(bool(NO_STRACE), reason=NO_STRACE)
+@pytest.mark.skipif(bool(NO_GATE), reason=NO_GATE)
 @pytest.mark.parametrize(
     ("name", "kind", "most", "step"),
     [
-        ("config-apply", "EIO at fsync", 30, 1),
+        ("config-apply", "EIO at sync", 30, 1),
         ("dump", "ENOSPC at write", 3, 20),
         ("restore", "ENOSPC at write", 3, 40),
+        ("restore", "ENOSPC at open", 30, 1),
         ("log-trim", "EIO at rename", 5, 1),
     ],
 )
 def test_a_failing_disk(file_ground: Ground, name: str, kind: str, most: int, step: int) -> None:
     [operation] = interrupted.operations_of([name], files=True)
-    found = interrupted.faults(file_ground, operation, kind, most, step)
+    [found] = failing.faults(file_ground, operation, [kind], most, step)
     assert found.sound, str(found)
     assert found.calls and found.rounds
 
