@@ -7,7 +7,6 @@ the classifier are sent in a zip and laid out again as a folder, so that the reg
 from __future__ import annotations
 
 import shutil
-import tempfile
 import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from classifiers import loader
 from classifiers.kind import ClassifierKind, Options, Progress
 from classifiers.source import MAX_MEMBERS, Member, refused
 from infobase.i18n import text
+from infobase.scratch import temporary_folder
 from infobase.served import served
 from infobase.session import Session
 
@@ -66,8 +66,8 @@ def _one_file(source: Path, members: Sequence[Member], progress: Progress | None
         yield source
         return
     files = sorted({Path(m.place.split("!")[0]) for m in members})
-    with tempfile.TemporaryDirectory(prefix="infobase-") as scratch:
-        packed = Path(scratch) / f"{source.resolve().name}.zip"
+    with temporary_folder("classifiers") as scratch:
+        packed = scratch / f"{source.resolve().name}.zip"
         with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
             for number, file in enumerate(files):
                 if progress is not None:

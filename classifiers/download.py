@@ -10,7 +10,6 @@ import http.client
 import ipaddress
 import socket
 import ssl
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -21,6 +20,7 @@ from urllib.parse import SplitResult, unquote, urljoin, urlsplit
 
 from infobase.errors import DownloadRefused
 from infobase.i18n import Bilingual
+from infobase.scratch import temporary_folder
 
 MAX_BYTES = 256 * 1024 * 1024
 MAX_SECONDS = 120.0
@@ -43,8 +43,8 @@ class Limits:
 def downloaded(url: str, limits: Limits | None = None) -> Iterator[Path]:
     """The file at `url`, kept in a temporary folder for the block. DownloadRefused."""
     wanted = _Download(url, limits or Limits())
-    with tempfile.TemporaryDirectory(prefix="infobase-classifier-") as folder:
-        target = Path(folder) / wanted.name()
+    with temporary_folder("download") as folder:
+        target = folder / wanted.name()
         with target.open("wb") as file:
             wanted.into(file)
         yield target

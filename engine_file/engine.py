@@ -8,7 +8,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,7 +34,7 @@ from engine_file.registry import Registry
 from engine_file.staged import Staging
 from engine_file.store import Journal, Store, choose_journal
 from engine_file.transaction import FileTransaction
-from infobase.errors import InfobaseExists, InfobaseNotFound, StorageFailure
+from infobase.errors import DoneUnfinished, InfobaseExists, InfobaseNotFound, StorageFailure
 from infobase.session_block import demand_unblocked
 from infobase.storage import (
     LOCK_TIMEOUT,
@@ -178,14 +178,13 @@ class FileEngine:
 
     def create(self) -> FileEngine:
         staged = self._stage()
-        conn = sqlite3.connect(staged.base)
         try:
-            conn.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-            conn.execute(f"PRAGMA user_version = {STORE_VERSION}")
+            with closing(sqlite3.connect(staged.base)) as conn:
+                conn.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+                conn.execute(f"PRAGMA user_version = {STORE_VERSION}")
         except sqlite3.Error as problem:
+            staged.drop()
             raise translate(problem, staged.base) or problem from problem
-        finally:
-            conn.close()
         return staged
 
     def _stage(self) -> FileEngine:
@@ -208,14 +207,19 @@ class FileEngine:
         # Opening a WAL file with another journal converts it; what will be copied often and opened so is kept without.
         upkeep.finish_store(staged.base, "truncate" if self._golden else choose_journal(self.folder.root))
         self.close()
-        if replace or not self._appear(staged.base):
-            self._replace(staged.base, replace=replace)
-        staging.neighbour.release()
+        try:
+            if replace or not self._appear(staged.base):
+                self._replace(staged.base, replace=replace)
+        except DoneUnfinished:
+            staging.published = True
+            raise
         staging.published = True
-        if self._golden:
-            golden.seal(self.folder.base)
-        else:
-            self._file_log().begin(entries)
+        with DoneUnfinished.after(self.place):
+            staging.neighbour.release()
+            if self._golden:
+                golden.seal(self.folder.base)
+            else:
+                self._file_log().begin(entries)
 
     def _appear(self, staged: Path) -> bool:
         """Publish where nobody has ever been, so that there is nobody to be kept out. False where that cannot be."""
@@ -238,8 +242,9 @@ class FileEngine:
             for companion in ("-wal", "-shm", "-journal"):
                 self.folder.base.with_name(self.folder.base.name + companion).unlink(missing_ok=True)
             staged.replace(self.folder.base)
-            sync_folder(self.folder.root)
-            self.folder.check_mark.unlink(missing_ok=True)
+            with DoneUnfinished.after(self.place):
+                sync_folder(self.folder.root)
+                self.folder.check_mark.unlink(missing_ok=True)
         finally:
             self._registry.give_exclusive()
 
@@ -258,12 +263,15 @@ class FileEngine:
         self.close()
         self._registry.take_exclusive(1.0)
         try:
-            remove_store(self.folder.base)
-            sync_folder(self.folder.root)
-            sweep(self.folder)
+            with _folder_errors(self.folder.root):
+                remove_store(self.folder.base)
+            with DoneUnfinished.after(self.place):
+                sync_folder(self.folder.root)
+                sweep(self.folder)
         finally:
             self._registry.give_exclusive()
-        upkeep.remove_companions(self.folder)
+        with DoneUnfinished.after(self.place):
+            upkeep.remove_companions(self.folder)
 
     def clone_from(self, golden: FileEngine) -> FileEngine:
         recognise(golden.base)

@@ -16,7 +16,15 @@ from engine_file.event_log import FileEventLog
 from engine_file.failures import translate
 from engine_file.folder import BaseFolder, is_open, note_closed, note_open, open_mutex, sync_file, sync_folder
 from engine_file.store import VERSIONS_AT, Journal, Store, versions
-from infobase.errors import DiskFull, EngineUnavailable, InfobaseDamaged, InfobaseError, StorageFailure, TargetExists
+from infobase.errors import (
+    DiskFull,
+    DoneUnfinished,
+    EngineUnavailable,
+    InfobaseDamaged,
+    InfobaseError,
+    StorageFailure,
+    TargetExists,
+)
 from infobase.i18n import text
 from infobase.storage import Finding, StoreStats, Traits
 
@@ -62,8 +70,9 @@ def appear(staged: Path, base: Path) -> bool:
         raise
     except OSError:
         return False
-    staged.unlink()
-    sync_folder(base.parent)
+    with DoneUnfinished.after(base):
+        staged.unlink()
+        sync_folder(base.parent)
     return True
 
 
@@ -159,7 +168,8 @@ def backup(
         if target.exists():
             target.rmdir()
         partial.rename(target)
-        sync_folder(target.parent)
+        with DoneUnfinished.after(target):
+            sync_folder(target.parent)
     except OSError as problem:
         raise folder_error(problem, target) from problem
     finally:

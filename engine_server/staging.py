@@ -19,7 +19,7 @@ from engine_server.failures import translate
 from engine_server.place import MAINTENANCE_DATABASE, ServerPlace
 from engine_server.pool import Connection, connect
 from engine_server.sessions import own_prefix
-from infobase.errors import InfobaseBusy, InfobaseExists
+from infobase.errors import DoneUnfinished, InfobaseBusy, InfobaseExists
 from infobase.i18n import text
 
 _STAGE, _OLD = "__stage_", "__old_"
@@ -126,7 +126,15 @@ def switch(stage: Stage, place: ServerPlace, engine_id: str, *, replace: bool) -
         stage.published = True
         stage.release()
         if present:
-            _drop(conn, old)
+            with DoneUnfinished.after(place):
+                _dropped(conn, old, place)
+
+
+def _dropped(conn: Connection, name: str, place: ServerPlace) -> None:
+    try:
+        _drop(conn, name)
+    except psycopg.Error as problem:
+        raise translate(problem, place) or problem from problem
 
 
 def _rename(old: str, new: str) -> sql.Composed:

@@ -40,7 +40,7 @@ from infobase.dump_format import (
 from infobase.dump_stream import expanded_bytes
 from infobase.dump_zip import member_info
 from infobase.errors import DiskFull, DumpNotWritten, InfobaseDamaged, TargetExists
-from infobase.files import aside, settle, sync_folder
+from infobase.files import aside, settle, settle_name
 from infobase.kernel import Kernel
 from infobase.metadata import canonical
 from infobase.storage import Snapshot, Table
@@ -272,4 +272,4 @@ def _take_name(scratch: Path, target: Path, replace: bool) -> None:
             if target.exists():
                 raise TargetExists(place=target) from None
             scratch.rename(target)
-    sync_folder(target.parent)
+    settle_name(target)

@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 import portalocker
 
-from infobase.errors import TargetExists
+from infobase.errors import DoneUnfinished, TargetExists
 
 _TAIL = ".new"
 
@@ -34,7 +34,7 @@ def replace_if(target: Path, content: bytes, still: Callable[[], bool]) -> bool:
         if not still():
             return False
         made.replace(target)
-    sync_folder(target.parent)
+    settle_name(target)
     return True
 
 
@@ -47,7 +47,7 @@ def new_file(target: Path, *, replace: bool = False) -> Iterator[BinaryIO]:
         yield file
         settle(file)
         made.replace(target)
-    sync_folder(target.parent)
+    settle_name(target)
 
 
 @contextmanager
@@ -88,6 +88,12 @@ def _sweep(target: Path) -> None:
         with suppress(OSError, portalocker.LockException), left.open("ab") as file:
             portalocker.lock(file, portalocker.LOCK_EX | portalocker.LOCK_NB)
             left.unlink()
+
+
+def settle_name(target: Path) -> None:
+    """Make the name that a file or folder has just taken durable. DoneUnfinished: it is there, but a power cut may take it away."""
+    with DoneUnfinished.after(target):
+        sync_folder(target.parent)
 
 
 def sync_folder(folder: Path) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import datetime as dt
 import socket
-import tempfile
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -21,12 +20,14 @@ from infobase.dump_format import DumpSummary
 from infobase.errors import (
     ContentDiffers,
     DiskFull,
+    DoneUnfinished,
     InfobaseDamaged,
     InfobaseError,
     InfobaseExists,
     InfobaseNotFound,
     InfobaseVersionUnsupported,
     StorageFailure,
+    brief,
 )
 from infobase.i18n import text
 from infobase.kernel import Kernel
@@ -35,6 +36,7 @@ from infobase.metadata.model import Configuration, Naming, Role
 from infobase.predefined import write_predefined
 from infobase.rights import Access, administrator_roles
 from infobase.schema import ddl
+from infobase.scratch import temporary_folder
 from infobase.served import door_of, served
 from infobase.session import Session
 from infobase.storage import (
@@ -155,8 +157,8 @@ def opened_or_removed(engine: StorageEngine) -> Infobase:
         try:
             engine.drop()
         except (InfobaseError, OSError) as stays:
-            ru = f"база создана, но не открылась ({problem}) и не удалилась ({stays}): она осталась на месте"
-            en = f"the base was made, but could neither be opened ({problem}) nor removed ({stays}): it stands there"
+            ru = f"база создана, но не открылась ({brief(problem)}) и не удалилась ({brief(stays)}): она осталась на месте"
+            en = f"the base was made, but could neither be opened ({brief(problem)}) nor removed ({brief(stays)}): it stands there"
             raise StorageFailure(place=engine.place, detail=text(ru=ru, en=en)) from problem
         raise
 
@@ -381,7 +383,10 @@ def restore_base(
             write_identity(kernel, tx, name or source.stem, demo=manifest.demo, own_id=own_id)
             if administrator is not None:
                 appointing.appoint(kernel, tx, administrator)
-    return open_base(engine) if replace else opened_or_removed(engine)
+    if not replace:
+        return opened_or_removed(engine)
+    with DoneUnfinished.after(engine.place):
+        return open_base(engine)
 
 
 def _replicate_by_dump(
@@ -390,8 +395,8 @@ def _replicate_by_dump(
     """Where one side is behind an application server: a dump travels, and the digests of both ends are compared. The server compares its
     own when it restores."""
     door = door_of(source.kernel.engine)
-    with tempfile.TemporaryDirectory(prefix="infobase-replicate-") as folder:
-        place = Path(folder) / "base.dt"
+    with temporary_folder("replicate") as folder:
+        place = folder / "base.dt"
         given = {"password": None, "replace": False, "only_configuration": False, "progress": progress}
         made = door.dump(place, **given) if door else dump_base(source, place, progress=progress)  # type: ignore[arg-type]
         base = restore_base(engine, place, name=source.name, replace=replace, progress=progress)

@@ -19,7 +19,7 @@ from typing import BinaryIO
 from lxml import etree
 
 from infobase.errors import SystemRefusal, TargetExists
-from infobase.files import new_file, sync_folder
+from infobase.files import new_file, settle_name
 from infobase.log_layout import CodeKey, add_code, code_keys, create_statements, encode, insert_statement
 from infobase.log_names import application_title, event_title
 from infobase.scratch import ScratchFolder, sync_tree
@@ -178,7 +178,7 @@ def write_lgd(entries: Iterable[LogEntry], target: Path, *, replace: bool = Fals
             raise SystemRefusal(place=target, detail=e) from e
         sync_tree(scratch.path)
         made.replace(target)
-        sync_folder(target.absolute().parent)
+        settle_name(target.absolute())
     return count
 
 

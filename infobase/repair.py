@@ -20,7 +20,6 @@ the field is part of its key or its recorder, "create" makes an object in place 
 from __future__ import annotations
 
 import datetime as dt
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -36,6 +35,7 @@ from infobase.predefined import write_predefined
 from infobase.registers import rebuild_statements
 from infobase.schema.ddl import empty_literal
 from infobase.schema.search import search_key
+from infobase.scratch import temporary_folder
 from infobase.served import door_of
 from infobase.session import Session
 from infobase.storage import LOCK_TIMEOUT, Finding, Row, Statement, Transaction
@@ -330,9 +330,9 @@ def repair_copy(
 def _private_copy(base: Infobase) -> Iterator[Infobase]:
     """A copy nobody else sees, for the block to check and mend; the base goes on working. It is removed afterwards."""
     engine = base.kernel.engine
-    with tempfile.TemporaryDirectory(prefix="infobase-check-") as folder:
-        engine.backup(Path(folder) / "copy")
-        staged = engine.load_backup(Path(folder) / "copy")
+    with temporary_folder("check") as folder:
+        engine.backup(folder / "copy")
+        staged = engine.load_backup(folder / "copy")
         try:
             yield replace(base, kernel=Kernel(base.kernel.configuration, staged))
         finally:

@@ -11,6 +11,8 @@ import errno
 import os
 import secrets
 import shutil
+import stat
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,10 +22,10 @@ from typing import Self
 import portalocker
 
 from infobase.errors import DiskFull, SystemRefusal, TargetExists
-from infobase.files import sync_folder
+from infobase.files import settle_name, sync_folder
 from infobase.i18n import text
 
-_TAIL, _LOCK = ".new", ".lock"
+_TAIL, _LOCK, _OURS = ".new", ".lock", "infobase-"
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -61,7 +63,7 @@ class ScratchFolder:
                 if e.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
                     raise TargetExists(place=goal) from e
                 raise
-            sync_folder(goal.parent)
+            settle_name(goal)
         self._made = []
 
     def remove(self) -> None:
@@ -91,6 +93,39 @@ def sweep(parent: Path) -> None:
                 lock_path.unlink(missing_ok=True)
         except (portalocker.LockException, OSError):
             continue  # its maker lives, or it is not ours to remove
+
+
+@contextmanager
+def temporary_folder(what: str, parent: Path | None = None) -> Iterator[Path]:
+    """A private folder for the block, in the temporary folder or in `parent`. Those that killed processes of this user left there are removed
+    first: a lock inside says that their maker lives. DiskFull, SystemRefusal."""
+    root = parent or Path(tempfile.gettempdir())
+    with file_errors(root):
+        _sweep_temporary(root)
+        holder = Path(tempfile.mkdtemp(prefix=f"{_OURS}{what}-", dir=root))
+    try:
+        with file_errors(root), (holder / f"{_LOCK}{_TAIL}").open("ab") as lock:
+            portalocker.lock(lock, portalocker.LOCK_EX)
+            (holder / f"{_LOCK}{_TAIL}").rename(holder / _LOCK)  # seen by others only when it is locked
+            (holder / what).mkdir()
+            yield holder / what
+    finally:
+        shutil.rmtree(holder, ignore_errors=True)
+
+
+def _sweep_temporary(root: Path) -> None:
+    """Only real folders of this very user, with a lock that nobody holds: anybody may make names in a temporary folder."""
+    for holder in root.glob(f"{_OURS}*"):
+        try:
+            found, lock_path = holder.lstat(), holder / _LOCK
+            own = not hasattr(os, "geteuid") or found.st_uid == os.geteuid()
+            if not own or not stat.S_ISDIR(found.st_mode) or lock_path.is_symlink() or not lock_path.is_file():
+                continue
+            with lock_path.open("rb+") as lock:
+                portalocker.lock(lock, portalocker.LOCK_EX | portalocker.LOCK_NB)
+        except (portalocker.LockException, OSError):
+            continue  # its maker lives, or it is not ours to remove
+        shutil.rmtree(holder, ignore_errors=True)
 
 
 def sync_tree(folder: Path) -> None:

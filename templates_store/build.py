@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -19,11 +18,11 @@ from infobase.connection import engine_of, open_session
 from infobase.connection_string import folder
 from infobase.dump_format import DumpSummary
 from infobase.errors import PackageNotBuilt, TargetExists
-from infobase.files import aside, settle, sync_folder
+from infobase.files import aside, settle, settle_name, sync_folder
 from infobase.i18n import text
 from infobase.infobase import Infobase
 from infobase.metadata.archive import write_cf
-from infobase.scratch import ScratchFolder
+from infobase.scratch import ScratchFolder, temporary_folder
 from templates_store import lint, manifest
 from templates_store.install import version_folder
 from templates_store.manifest import Manifest
@@ -109,10 +108,10 @@ def _fill(
     _copy_files(recipe, staged, target)
     (staged / MANIFEST).write_bytes(manifest.to_bytes(made))
     write_cf(recipe.configuration, staged / EMPTY)
-    with tempfile.TemporaryDirectory(prefix="infobase-template-") as scratch:
-        dumps = {CLEAN: _dump(recipe, Path(scratch) / "clean", staged / CLEAN, progress, demo=False)}
+    with temporary_folder("template") as scratch:
+        dumps = {CLEAN: _dump(recipe, scratch / "clean", staged / CLEAN, progress, demo=False)}
         if recipe.demo:
-            dumps[DEMO] = _dump(recipe, Path(scratch) / "demo", staged / DEMO, progress, demo=True)
+            dumps[DEMO] = _dump(recipe, scratch / "demo", staged / DEMO, progress, demo=True)
     for file in staged.rglob("*"):
         file.chmod(0o755 if file.is_dir() else _MODE)
     return dumps
@@ -185,7 +184,7 @@ def _take_name(staged: Path, target: Path) -> None:
     if target.exists():
         target.rename(old)
     staged.rename(target)
-    sync_folder(target.parent)
+    settle_name(target)
     shutil.rmtree(old, ignore_errors=True)
 
 
@@ -222,4 +221,4 @@ def _zip(staged: Path, files: tuple[str, ...], target: Path) -> None:
         settle(out)
         scratch.chmod(_MODE)
         scratch.replace(target)
-    sync_folder(target.parent)
+    settle_name(target)

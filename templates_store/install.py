@@ -19,7 +19,7 @@ from pathlib import Path, PurePosixPath
 import portalocker
 
 from infobase.errors import DiskFull, TemplateInstalled, TemplateRootUnusable
-from infobase.files import sync_folder
+from infobase.files import settle_name, sync_folder
 from infobase.i18n import text
 from templates_store import efd
 from templates_store.manifest import MAX_BYTES, Manifest, parse
@@ -210,7 +210,7 @@ def _switch(staged: Path, target: Path) -> None:
     if target.exists():
         target.rename(old)
     staged.rename(target)
-    sync_folder(target.parent)
+    settle_name(target)
     shutil.rmtree(old, ignore_errors=True)
 
 

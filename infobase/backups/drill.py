@@ -6,7 +6,6 @@ RTO (recovery time): how long the backup took to become a base that opens and wh
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,7 +22,7 @@ from infobase.digest import base_digest
 from infobase.errors import DrillFailed
 from infobase.i18n import text
 from infobase.jobs import utc_now
-from infobase.scratch import demand_room, file_errors
+from infobase.scratch import demand_room, temporary_folder
 
 Progress = Callable[[str, int, int], None]
 GAPS = 20
@@ -60,9 +59,9 @@ def drill(
     raises."""
     if into is not None:
         return _drill(backup, into, key, progress)
-    with file_errors(Path(tempfile.gettempdir())), tempfile.TemporaryDirectory(prefix="infobase-drill-") as folder:
-        demand_room(Path(folder), backup.manifest.bytes * 3)
-        return _drill(backup, folder_connection(Path(folder) / "base"), key, progress)
+    with temporary_folder("drill") as folder:
+        demand_room(folder, backup.manifest.bytes * 3)
+        return _drill(backup, folder_connection(folder / "base"), key, progress)
 
 
 def _drill(backup: Backup, where: ConnectionString, key: BackupKey | None, progress: Progress | None) -> DrillReport:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import uuid
 from collections.abc import Callable
 from functools import partial
@@ -14,9 +13,10 @@ from infobase.backups.folder import Backup
 from infobase.backups.keys import BackupKey
 from infobase.backups.verify import opened_copy, verify_backup
 from infobase.copying import copy_log
-from infobase.errors import InfobaseError
+from infobase.errors import DoneUnfinished, InfobaseError
 from infobase.infobase import Infobase
 from infobase.jobs import Job, Jobs
+from infobase.scratch import temporary_folder
 from infobase.served import door_of
 from infobase.storage import LogFilter, StorageEngine
 
@@ -58,16 +58,19 @@ def restore_backup(
     elif backup.manifest.form == "folder":
         with opened_copy(backup, scratch) as source:
             bases.replicate_base(source, engine, replace=replace, progress=progress)
-        identify(bases.open_base(engine))
+        with DoneUnfinished.after(engine.place):
+            identify(bases.open_base(engine))
     else:
         bases.restore_base(
             engine, backup.dump, password=key.secret if key else None, replace=replace, progress=progress
         )
-        identify(bases.open_base(engine))
-    _bring_log(backup, engine)
-    made = bases.open_base(engine)
-    entry = bases.system_session(made.kernel).log_entry("_$InfoBase$_.RestoreFinish", comment=str(backup.place))
-    engine.event_log().append([entry])
+        with DoneUnfinished.after(engine.place):
+            identify(bases.open_base(engine))
+    with DoneUnfinished.after(engine.place):
+        _bring_log(backup, engine)
+        made = bases.open_base(engine)
+        entry = bases.system_session(made.kernel).log_entry("_$InfoBase$_.RestoreFinish", comment=str(backup.place))
+        engine.event_log().append([entry])
     return made
 
 
@@ -87,8 +90,8 @@ def _restore_afar(
     given: dict[str, Any] = {"name": shown, "replace": replace, "own_id": own_id, "progress": progress}
     if backup.manifest.form == "dump":
         return bases.restore_base(engine, backup.dump, password=key.secret if key else None, **given)
-    with opened_copy(backup, scratch) as source, tempfile.TemporaryDirectory(prefix="infobase-restore-") as folder:
-        place = Path(folder) / "base.dt"
+    with opened_copy(backup, scratch) as source, temporary_folder("restore") as folder:
+        place = folder / "base.dt"
         bases.dump_base(source, place, progress=progress)
         return bases.restore_base(engine, place, **given)
 

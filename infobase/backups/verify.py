@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from infobase.digest import base_digest
 from infobase.errors import BackupInvalid, InfobaseError, KeyFileInvalid
 from infobase.i18n import text
 from infobase.infobase import Infobase
-from infobase.scratch import demand_room, file_errors
+from infobase.scratch import demand_room, file_errors, temporary_folder
 
 Progress = Callable[[str, int, int], None]
 
@@ -96,9 +95,7 @@ def _verify_files(backup: Backup, progress: Progress | None) -> None:
 @contextmanager
 def opened_copy(backup: Backup, scratch: Path | None = None) -> Iterator[Infobase]:
     """A base opened from a copy of a physical backup in a private folder, so that the backup itself stays as it is."""
-    with file_errors(scratch or Path(tempfile.gettempdir())):
-        place = Path(tempfile.mkdtemp(prefix="infobase-backup-", dir=scratch))
-    try:
+    with temporary_folder("backup", scratch) as place:
         demand_room(place, int(backup.manifest.bytes * 2.2))
         with file_errors(place):
             shutil.copytree(backup.base, place / "base")
@@ -107,5 +104,3 @@ def opened_copy(backup: Backup, scratch: Path | None = None) -> Iterator[Infobas
             yield bases.open_base(engine)
         finally:
             engine.close()
-    finally:
-        shutil.rmtree(place, ignore_errors=True)

@@ -133,9 +133,11 @@ from infobase.errors.server import (
 from infobase.errors.storage import (
     Deadlock,
     DiskFull,
+    DoneUnfinished,
     LockTimeout,
     ReadOnlyTransaction,
     StorageFailure,
+    brief,
 )
 from infobase.errors.templates import (
     PackageNotBuilt,
@@ -150,6 +152,7 @@ from infobase.errors.templates import (
 )
 
 __all__ = [
+    "brief",
     "AccessDenied",
     "AccountMismatch",
     "AddressesNotLoaded",
@@ -178,6 +181,7 @@ __all__ = [
     "Deadlock",
     "DeltaRefused",
     "DiskFull",
+    "DoneUnfinished",
     "DownloadRefused",
     "DrillFailed",
     "DumpEncrypted",

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from infobase.errors.base import InfobaseError
 
 
@@ -29,6 +32,31 @@ class StorageFailure(InfobaseError):
     exit_code = 33
     ru = "Ошибка ввода-вывода ({place}): {detail}. База закрыта; выполните check, прежде чем продолжить."
     en = "I/O error ({place}): {detail}. The base is closed; run `check` before going on."
+
+
+class DoneUnfinished(InfobaseError):
+    """The new state has its name already, and something after that went wrong: nobody may be told that the old state is kept."""
+
+    exit_code = 109
+    ru = "Сделано: новое состояние на месте ({place}), но завершить не удалось: {detail}. Повторять не нужно; устраните причину, базу проверьте командой check."
+    en = "Done: the new state is in place ({place}), but the finishing failed: {detail}. There is no need to repeat; remove the cause, and run `check` on a base."
+
+    @classmethod
+    @contextmanager
+    def after(cls, place: object) -> Iterator[None]:
+        """For a block that follows the switch: what fails in it fails after the deed."""
+        try:
+            yield
+        except cls:
+            raise
+        except (InfobaseError, OSError) as e:
+            raise cls(place=place, detail=brief(e)) from e
+
+
+def brief(problem: Exception) -> str:
+    """What happened, without the promises and the advice of the error's own message: for a message that holds another."""
+    fields = problem.fields if isinstance(problem, InfobaseError) else {}
+    return str(fields.get("detail") or getattr(problem, "strerror", None) or problem)
 
 
 class ReadOnlyTransaction(InfobaseError):

@@ -16,7 +16,7 @@ from statistics import median
 import psycopg
 
 from engine_server.place import from_url
-from infobase.errors import DiskFull, InternalError
+from infobase.errors import DiskFull, DoneUnfinished, InternalError
 from tests.bases import file_place, server_place
 from tests.reliability import states
 from tests.reliability.child import Child
@@ -69,7 +69,7 @@ class Outcomes:
         except (Broken, Exception) as e:
             self.half += 1
             state = self._broken(f"{where} {type(e).__name__}: {e}")
-        if code == 0 and state == OLD:
+        if code in (0, DoneUnfinished.exit_code) and state == OLD:
             self.lost += 1
             state = self._broken(f"{where} said it was done, and was not")
         elif state == NEW and DiskFull.en.rpartition(";")[2].strip() in said:
