@@ -93,9 +93,13 @@ def _translated(problem: Exception, path: Path, table: Table) -> Exception:
         return NotUnique(field=", ".join(table.primary_key), value="", object=table.name)
     if "full" in said:
         return DiskFull(place=path, detail=said)
-    if "I/O error" in said:
+    if any(words in said for words in _FAILING):
         return StorageFailure(place=path, detail=said)
     return problem
+
+
+_FAILING = ("I/O error", "unable to open", "readonly database")
+"""A file or a companion that could not be opened, or only for reading, beside those that could not be read or written."""
 
 
 class FileSnapshot:
@@ -111,18 +115,19 @@ class FileSnapshot:
         order = ", ".join(quote(n) for n in table.primary_key)
         sql = f"SELECT {names} FROM {quote(table.name)}" + (f" ORDER BY {order}" if order else "")
         place = f"file:{self._path}?mode=ro&immutable=1"
-        with closing(dbapi.connect(place, autocommit=True)) as conn, closing(conn.cursor()) as cursor:
-            cursor.adbc_statement.set_options(**{"adbc.sqlite.query.batch_rows": str(BATCH_ROWS)})
-            try:
+        try:
+            with closing(dbapi.connect(place, autocommit=True)) as conn, closing(conn.cursor()) as cursor:
+                cursor.adbc_statement.set_options(**{"adbc.sqlite.query.batch_rows": str(BATCH_ROWS)})
                 cursor.execute(sql)
                 yield from canonical_batches(cursor.fetch_record_batch(), columns, self._path)
-            except adbc_driver_manager.Error as problem:
-                raise _translated(problem, self._path, table) from problem
+        except adbc_driver_manager.Error as problem:
+            raise _translated(problem, self._path, table) from problem
 
     def query(self, statement: Statement) -> list[Row]:
-        if self._conn is None:
-            self._conn = sqlite3.connect(f"file:{self._path}?mode=ro&immutable=1", uri=True, check_same_thread=False)
         try:
+            if self._conn is None:
+                place = f"file:{self._path}?mode=ro&immutable=1"
+                self._conn = sqlite3.connect(place, uri=True, check_same_thread=False)
             params: Any = statement.params
             return self._conn.execute(statement.sql, params).fetchall()
         except sqlite3.Error as problem:

@@ -8,7 +8,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 from engine_file.failures import translate
@@ -153,13 +153,11 @@ class FileEventLog:
         if not self.path.exists():
             return
         target.parent.mkdir(parents=True, exist_ok=True)
-        copy = sqlite3.connect(target)
         try:
-            self._connect().backup(copy, pages=2000)
+            with closing(sqlite3.connect(target)) as copy:
+                self._connect().backup(copy, pages=2000)
         except sqlite3.Error as problem:
             raise translate(problem, self.path) or problem from problem
-        finally:
-            copy.close()
 
     def close(self) -> None:
         with self._mutex:

@@ -77,12 +77,12 @@ def appear(staged: Path, base: Path) -> bool:
 
 
 def _settle(path: Path) -> None:
-    with closing(sqlite3.connect(path, isolation_level=None)) as conn:
-        try:
+    try:
+        with closing(sqlite3.connect(path, isolation_level=None)) as conn:
             conn.execute("PRAGMA synchronous = OFF")
             conn.execute("PRAGMA journal_mode = delete").fetchone()
-        except sqlite3.Error as problem:
-            raise translate(problem, path) or problem from problem
+    except sqlite3.Error as problem:
+        raise translate(problem, path) or problem from problem
 
 
 def empty_journals(path: Path) -> None:

@@ -17,7 +17,7 @@ from engine_server.failures import translate
 from engine_server.place import ServerPlace
 from engine_server.pool import Connection
 from infobase.arrow import arrow_schema, arrow_type
-from infobase.errors import DiskFull, EngineUnavailable, NotUnique
+from infobase.errors import DiskFull, EngineUnavailable, NotUnique, StorageFailure
 from infobase.storage import Column, Row, Statement, Table
 
 BATCH_ROWS = 65536
@@ -96,6 +96,8 @@ def _translated(problem: adbc_driver_manager.Error, place: ServerPlace, table: T
         return DiskFull(place=place, detail=str(problem))
     if state.startswith(("08", "57P", "53")) or problem.status_code == adbc_driver_manager.AdbcStatusCode.IO:
         return EngineUnavailable(place=place, detail=str(problem))
+    if state.startswith("58"):
+        return StorageFailure(place=place, detail=str(problem))
     return problem
 
 

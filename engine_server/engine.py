@@ -372,7 +372,7 @@ class ServerEngine:
     @contextmanager
     def apart(self) -> Iterator[Connection]:
         """A connection of its own for a short work outside transactions."""
-        with self._connect() as conn:
+        with self._translated(), self._connect() as conn:
             yield conn
 
     @contextmanager

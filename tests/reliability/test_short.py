@@ -52,7 +52,8 @@ def test_killed_in_server_mode(server_ground: Ground, operation: Operation) -> N
         ("config-apply", "EIO at sync", 30, 1),
         ("dump", "ENOSPC at write", 3, 20),
         ("restore", "ENOSPC at write", 3, 40),
-        ("restore", "ENOSPC at open", 30, 1),
+        ("restore", "ENOSPC at sync", 30, 1),
+        ("create", "EIO at open", 30, 1),
         ("log-trim", "EIO at rename", 5, 1),
     ],
 )
