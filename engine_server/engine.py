@@ -162,10 +162,11 @@ class ServerEngine:
 
     def _examine(self, conn: Connection) -> None:
         upkeep.demand_version(conn.info.server_version, self.where())
-        row = conn.execute(
-            "SELECT pg_try_advisory_xact_lock_shared(%s), to_regclass(%s), to_regclass(%s), to_regclass(%s)",
-            [sessions.EXCLUSIVE_KEY, f"public.{MARKER}", f'{log.PREFIX}"EventLog"', f"{sessions.SCHEMA}.calls"],
-        ).fetchone()
+        with self._translated():
+            row = conn.execute(
+                "SELECT pg_try_advisory_xact_lock_shared(%s), to_regclass(%s), to_regclass(%s), to_regclass(%s)",
+                [sessions.EXCLUSIVE_KEY, f"public.{MARKER}", f'{log.PREFIX}"EventLog"', f"{sessions.SCHEMA}.calls"],
+            ).fetchone()
         assert row is not None
         free, marker, event_log, registry = row
         if not free and not self._exclusive:
@@ -185,7 +186,7 @@ class ServerEngine:
         return InfobaseNotFound(place=self.place)
 
     def _set_up(self, conn: Connection) -> None:
-        with conn.transaction():
+        with self._translated(), conn.transaction():
             conn.execute("SELECT pg_advisory_xact_lock(%s)", [staging.key_of("infobase setup")])
             for statement in (
                 *sessions.setup_statements(),
