@@ -25,6 +25,8 @@ from classifiers.text import shown
 from infobase.errors import ClassifierInvalid
 
 BLOCK_RECORDS = 8_192
+RUNS = 16
+"""Of records of one region in a block: more of them are not looked for one by one."""
 LIVE, DELETED, END = 0x20, 0x2A, 0x1A
 
 _NO_TEXT = bytes([*range(0x01, 0x20), 0x7F, *range(0xB0, 0xE0)])
@@ -105,8 +107,7 @@ class DbfTable:
                 kept = _live(chunk, size)
                 live += kept.count(1)
                 if field:
-                    pairs = Counter(zip(kept, chunk[offset::size], chunk[offset + 1 :: size], strict=True))
-                    regions.update({chr(a) + chr(b): n for (flag, a, b), n in pairs.items() if flag})
+                    regions.update(_regions(kept, chunk[offset::size], chunk[offset + 1 :: size]))
         return Survey(digest.hexdigest(), live, dict(regions))
 
     # --- bytes ---
@@ -226,6 +227,24 @@ def _live(chunk: bytes, size: int) -> bytes:
     if DELETED not in marks:
         return b"\x01" * len(marks)
     return marks.translate(_flags(LIVE))
+
+
+def _regions(kept: bytes, first: bytes, second: bytes) -> dict[str, int]:
+    """Live records by their two characters. A sorted table is told by the lengths of its runs, another record by record."""
+    found: Counter[tuple[int, int, int]] = Counter()
+    for _ in range(RUNS):
+        if not kept:
+            break
+        heads = (kept[0], first[0], second[0])
+        run = len(kept) - max(len(part.lstrip(part[:1])) for part in (kept, first, second))
+        found[heads] += run
+        kept, first, second = kept[run:], first[run:], second[run:]
+    found.update(zip(kept, first, second, strict=True))
+    regions: Counter[str] = Counter()
+    for (live, a, b), count in found.items():
+        if live:
+            regions[chr(a) + chr(b)] += count
+    return regions
 
 
 def _of_regions(chunk: bytes, size: int, offset: int, regions: frozenset[str]) -> bytes:

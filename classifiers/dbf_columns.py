@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import partial
 
 from classifiers.dbf_header import DbfField, DbfHeader
+from infobase.text_columns import Repeated
 
 RECORDS_AT_ONCE = 64
 
@@ -49,13 +50,13 @@ class ColumnReader:
         return values
 
     def _shared(self, run: Sequence[DbfField], values: Sequence[bytes]) -> Iterator[Sequence[str]]:
-        """Columns of fields side by side, decoded once for every distinct combination."""
+        """Columns of fields side by side, decoded once for every distinct combination; their keys are the same."""
         distinct = list(set(values))
         for field in run:
             at = field.offset - run[0].offset
             decoded = _decoded([v[at : at + field.width] for v in distinct], self._encoding)
             known = dict(zip(distinct, decoded, strict=True))
-            yield list(map(known.__getitem__, values))
+            yield Repeated(values, known)
 
 
 def _decoded(values: Sequence[bytes], encoding: str) -> Sequence[str]:

@@ -25,6 +25,7 @@ from classifiers.kladr_rows import (
     HOUSE_FIELDS,
     OBJECT_FIELDS,
     STREET_FIELDS,
+    Blocks,
     demand_widths,
     flat_blocks,
     house_blocks,
@@ -320,7 +321,7 @@ def _compare_parts(
     for part, table in load.file.set.tables.items():
         if part not in load.surveys or part not in WITH_REGIONS:
             continue
-        rows = _rows(load, part, table, chosen, lambda _: None)
+        rows = rows_of(_blocks(load, part, table, chosen, lambda _: None))
         bulk = objects if part in ("KLADR", "STREET") else houses
         if bulk is not None:
             found.add(_compared(bulk, PART_FIELDS[part], part, region, rows))
@@ -346,18 +347,16 @@ def _delete_part(objects: BulkRecords, houses: BulkRecords | None, part: str, re
         houses.delete_range("Code", region)
 
 
-def _rows(
-    load: _Load, part: str, table: DbfTable, region: Prefix | None, note: Callable[[int], None]
-) -> Iterable[tuple[str, ...]]:
+def _blocks(load: _Load, part: str, table: DbfTable, region: Prefix | None, note: Callable[[int], None]) -> Blocks:
     match part:
         case "KLADR":
-            return rows_of(place_blocks(table, region, load.words, load.names, note))
+            return place_blocks(table, region, load.words, load.names, note)
         case "STREET":
-            return rows_of(street_blocks(table, region, load.words, note))
+            return street_blocks(table, region, load.words, note)
         case "DOMA":
-            return rows_of(house_blocks(table, region, note))
+            return house_blocks(table, region, note)
         case _:
-            return rows_of(flat_blocks(table, region, note))
+            return flat_blocks(table, region, note)
 
 
 def _insert(load: _Load, objects: BulkRecords, houses: BulkRecords | None, regions: Sequence[str]) -> None:
@@ -379,7 +378,7 @@ def _insert(load: _Load, objects: BulkRecords, houses: BulkRecords | None, regio
             load.work.progress(title, load.done, total)
 
         try:
-            bulk.write(PART_FIELDS[part], _rows(load, part, table, prefix, note))
+            bulk.write_columns(PART_FIELDS[part], _blocks(load, part, table, prefix, note))
         except NotUnique as error:
             codes = (code for block in table.blocks(("CODE",)) for code in block.columns[0])
             raise _repeated(table, codes) from error

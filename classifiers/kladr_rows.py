@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain
 
 from classifiers.address_text import PLACE, STREET, keys_of
@@ -10,9 +10,10 @@ from classifiers.address_words import WordCollector
 from classifiers.dbf import Block, DbfTable, Prefix
 from classifiers.kladr import BY_NAME, LIVE, STREET_LEVEL, level_of
 from classifiers.text import shown
+from infobase.text_columns import Constant, Repeated, TextColumns
 
 Rows = Iterator[tuple[str, ...]]
-Blocks = Iterator[Iterable[tuple[str, ...]]]
+Blocks = Iterator[TextColumns]
 Note = Callable[[int], None]
 """Called with the number of records of every block."""
 
@@ -56,7 +57,7 @@ def demand_widths(table: DbfTable) -> None:
 
 def rows_of(blocks: Blocks) -> Rows:
     """The rows of the blocks one after another, without a step of Python's for each."""
-    return chain.from_iterable(blocks)
+    return chain.from_iterable(zip(*block, strict=True) for block in blocks)
 
 
 def place_blocks(
@@ -69,7 +70,7 @@ def place_blocks(
         keys = _keys(names_, actual, PLACE)
         words.add(keys)
         _learn_regions(names, levels, codes, names_, types)
-        yield zip(codes, levels, names_, keys, types, indexes, okato, offices, divisions, actual, status, strict=True)
+        yield codes, levels, names_, keys, types, indexes, okato, offices, divisions, actual, status
 
 
 def street_blocks(table: DbfTable, region: Prefix | None, words: WordCollector, note: Note) -> Blocks:
@@ -78,21 +79,21 @@ def street_blocks(table: DbfTable, region: Prefix | None, words: WordCollector, 
         actual = _actuality(codes, 15)
         keys = _keys(names, actual, STREET)
         words.add(keys)
-        levels = [STREET_LEVEL] * len(codes)
-        yield zip(codes, levels, names, keys, types, indexes, okato, offices, divisions, actual, strict=True)
+        levels = Constant(STREET_LEVEL, len(codes))
+        yield codes, levels, names, keys, types, indexes, okato, offices, divisions, actual
 
 
 def house_blocks(table: DbfTable, region: Prefix | None, note: Note) -> Blocks:
     """DOMA -> AddressHouses."""
     for names, buildings, types, codes, indexes, offices, divisions, okato in _blocks(table, "DOMA", region, note):
-        yield zip(codes, names, buildings, types, indexes, okato, offices, divisions, strict=True)
+        yield codes, names, buildings, types, indexes, okato, offices, divisions
 
 
 def flat_blocks(table: DbfTable, region: Prefix | None, note: Note) -> Blocks:
     """FLAT -> AddressHouses."""
     for names, codes, indexes, offices, divisions in _blocks(table, "FLAT", region, note):
-        blank = [""] * len(codes)
-        yield zip(codes, names, blank, ["кв"] * len(codes), indexes, blank, offices, divisions, strict=True)
+        blank = Constant("", len(codes))
+        yield codes, names, blank, Constant("кв", len(codes)), indexes, blank, offices, divisions
 
 
 def _actuality(codes: Sequence[str], digits: int) -> Sequence[str]:
@@ -100,7 +101,7 @@ def _actuality(codes: Sequence[str], digits: int) -> Sequence[str]:
     joined = "".join(codes)
     width = digits + 2
     if joined[digits::width].count("0") == joined[digits + 1 :: width].count("0") == len(codes):
-        return [LIVE] * len(codes)
+        return Constant(LIVE, len(codes))
     return [c[digits:] for c in codes]
 
 
@@ -116,7 +117,7 @@ def _learn_regions(
 def _keys(names: Sequence[str], actual: Sequence[str], part: str) -> list[str]:
     """Only live objects are searched."""
     keys = keys_of(names, part)
-    if actual.count(LIVE) == len(actual):
+    if isinstance(actual, Constant):
         return keys
     return [key if actuality == LIVE else "" for key, actuality in zip(keys, actual, strict=True)]
 
@@ -137,7 +138,7 @@ def _demand_digits(table: DbfTable, block: Block, fields: Mapping[str, int]) -> 
             if not _is_digits(joined) or len(joined) != width * len(column):
                 _name_wrong(table, block, name, column, lambda v, w=width: len(v) == w and _is_digits(v))  # type: ignore[misc]
         elif name in _DIGITS:
-            joined = "".join(set(column))
+            joined = "".join(column.values.values() if isinstance(column, Repeated) else column)
             if joined and not _is_digits(joined):
                 _name_wrong(table, block, name, column, lambda v: not v or _is_digits(v))
 

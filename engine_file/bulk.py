@@ -21,6 +21,7 @@ from engine_file.transaction import FileTransaction
 from infobase.arrow import arrow_type
 from infobase.errors import DiskFull, InfobaseError, NotUnique, StorageFailure
 from infobase.storage import Row, Statement, Table
+from infobase.text_columns import TextColumns, interlaced
 
 
 def quote(name: str) -> str:
@@ -42,12 +43,23 @@ _CHUNK_ROWS = 4096
 
 def insert_rows(tx: FileTransaction, table: Table, rows: Iterable[Sequence[object]]) -> int:
     """Rows in storage form, several by each statement; their number."""
-    width = len(table.columns)
+    given = iter(rows)
+    chunks = iter(lambda: list(chain.from_iterable(islice(given, _CHUNK_ROWS))), [])
+    return _insert_values(tx, table, chunks)
+
+
+def insert_texts(tx: FileTransaction, table: Table, blocks: Iterable[TextColumns]) -> int:
+    """The same of blocks of columns."""
+    return _insert_values(tx, table, (interlaced(block) for block in blocks if block and block[0]))
+
+
+def _insert_values(tx: FileTransaction, table: Table, chunks: Iterable[Sequence[object]]) -> int:
+    """`chunks`: the values of whole rows one after another."""
+    width, count = len(table.columns), 0
     at_once = max(1, min(ROWS_AT_ONCE, _MAX_VALUES // width))
-    given, count = iter(rows), 0
     many, one = insert_sql(table, at_once), insert_sql(table)
-    while values := list(chain.from_iterable(islice(given, _CHUNK_ROWS))):
-        step = width * at_once
+    step = width * at_once
+    for values in chunks:
         whole = len(values) // step * step
         if whole:
             count += tx.many(many, (values[i : i + step] for i in range(0, whole, step)))

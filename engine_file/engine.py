@@ -53,6 +53,8 @@ from infobase.storage import (
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from infobase.text_columns import TextColumns
+
 ADVISED_USERS = 3
 """More work better on a server (docs/administration.md)."""
 _log = logging.getLogger("infobase.engine_file")
@@ -394,6 +396,10 @@ class FileEngine:
     def bulk_load(self, tx: Transaction, table: Table, rows: Iterable[Sequence[object]]) -> int:
         assert isinstance(tx, FileTransaction)
         return bulk.insert_rows(tx, table, rows)
+
+    def bulk_texts(self, tx: Transaction, table: Table, blocks: Iterable[TextColumns]) -> int:
+        assert isinstance(tx, FileTransaction)
+        return bulk.insert_texts(tx, table, blocks)
 
     # --- sessions ---
 

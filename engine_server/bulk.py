@@ -19,6 +19,7 @@ from engine_server.pool import Connection
 from infobase.arrow import arrow_schema, arrow_type
 from infobase.errors import DiskFull, EngineUnavailable, NotUnique, StorageFailure
 from infobase.storage import Column, Row, Statement, Table
+from infobase.text_columns import Constant, Repeated, TextColumns
 
 BATCH_ROWS = 65536
 _TEXT_ROWS = 4096
@@ -39,10 +40,10 @@ _COPY_TYPES = {
 
 def copy_rows(conn: Connection, table: Table, rows: Iterable[Sequence[object]]) -> int:
     """Rows in storage form, by binary COPY; columns of nothing but text in blocks of lines, which costs a fraction of it."""
-    names = sql.SQL(", ").join(sql.Identifier(c.name) for c in table.columns)
     if all(c.kind == "text" for c in table.columns):
-        return _copy_texts(conn, sql.SQL("COPY {} ({}) FROM STDIN").format(sql.Identifier(table.name), names), rows)
-    command = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(sql.Identifier(table.name), names)
+        given: Iterator[Any] = iter(rows)
+        return _copy_lines(conn, table, map(text_lines, iter(lambda: list(islice(given, _TEXT_ROWS)), [])))
+    command = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(sql.Identifier(table.name), _names(table))
     count = 0
     with conn.cursor() as cursor, cursor.copy(command) as copy:
         copy.set_types([_COPY_TYPES[c.kind] for c in table.columns])
@@ -52,22 +53,70 @@ def copy_rows(conn: Connection, table: Table, rows: Iterable[Sequence[object]]) 
     return count
 
 
-def _copy_texts(conn: Connection, command: sql.Composed, rows: Iterable[Sequence[object]]) -> int:
-    given: Iterator[Any] = iter(rows)
-    count = 0
-    with conn.cursor() as cursor, cursor.copy(command) as copy:
-        while block := list(islice(given, _TEXT_ROWS)):
-            copy.write(text_lines(block))
-            count += len(block)
-    return count
+def copy_texts(conn: Connection, table: Table, blocks: Iterable[TextColumns]) -> int:
+    """Blocks of columns of nothing but text."""
+    return _copy_lines(conn, table, map(block_lines, blocks))
+
+
+def _copy_lines(conn: Connection, table: Table, blocks: Iterable[str]) -> int:
+    """Lines in COPY's text format; their number is the server's word."""
+    command = sql.SQL("COPY {} ({}) FROM STDIN").format(sql.Identifier(table.name), _names(table))
+    with conn.cursor() as cursor:
+        with cursor.copy(command) as copy:
+            for lines in blocks:
+                copy.write(lines)
+        return cursor.rowcount
+
+
+def _names(table: Table) -> sql.Composed:
+    return sql.SQL(", ").join(sql.Identifier(c.name) for c in table.columns)
 
 
 def text_lines(rows: Sequence[Sequence[str]]) -> str:
     """Rows of texts in COPY's text format. Escaping is looked for in the whole block at once: it is hardly ever needed."""
-    lines = "\n".join(["\t".join(row) for row in rows]) + "\n"
-    plain = "\\" not in lines and "\r" not in lines and lines.count("\n") == len(rows)
-    if plain and lines.count("\t") == sum(map(len, rows)) - len(rows):
-        return lines
+    lines = "\n".join(map("\t".join, rows)) + "\n"
+    return lines if _plain(lines, len(rows), sum(map(len, rows))) else _escaped(rows)
+
+
+def block_lines(columns: TextColumns) -> str:
+    """The same of a block of columns: what repeats together is joined once for each of its combinations."""
+    if not columns or not columns[0]:
+        return ""
+    pieces: list[str | Sequence[str]] = []
+    for number, column in enumerate(columns, 1):
+        _append(pieces, column.value if isinstance(column, Constant) else column)
+        _append(pieces, "\t" if number < len(columns) else "\n")
+    count, width = len(columns[0]), len(pieces)
+    parts = [""] * (width * count)
+    for place, piece in enumerate(pieces):
+        parts[place::width] = [piece] * count if isinstance(piece, str) else piece
+    lines = "".join(parts)
+    return lines if _plain(lines, count, count * len(columns)) else _escaped(list(zip(*columns, strict=True)))
+
+
+def _append(pieces: list[str | Sequence[str]], piece: str | Sequence[str]) -> None:
+    """To what a line consists of. Texts that are the same in every line, and repeated ones of the same keys, become one with what stands before."""
+    last = pieces.pop() if pieces else ""
+    if isinstance(piece, str) and isinstance(last, str):
+        pieces.append(last + piece)
+    elif isinstance(piece, str) and isinstance(last, Repeated):
+        pieces.append(Repeated(last.keys, {k: v + piece for k, v in last.values.items()}))
+    elif isinstance(piece, Repeated) and isinstance(last, str):
+        pieces.append(Repeated(piece.keys, {k: last + v for k, v in piece.values.items()}))
+    elif isinstance(piece, Repeated) and isinstance(last, Repeated) and last.keys is piece.keys:
+        pieces.append(Repeated(last.keys, {k: v + piece.values[k] for k, v in last.values.items()}))
+    else:
+        pieces += [last, piece]
+
+
+def _plain(lines: str, rows: int, values: int) -> bool:
+    """Whether no value holds what COPY takes for something else."""
+    if "\\" in lines or "\r" in lines or lines.count("\n") != rows:
+        return False
+    return lines.count("\t") == values - rows
+
+
+def _escaped(rows: Iterable[Sequence[str]]) -> str:
     return "".join(["\t".join([v.translate(_ESCAPES) for v in row]) + "\n" for row in rows])
 
 

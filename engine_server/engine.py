@@ -51,6 +51,8 @@ from infobase.storage import (
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from infobase.text_columns import TextColumns
+
 MARKER = "sys_infobase"
 """The table by which a database is known as an infobase."""
 GOLDEN = "infobase_golden_"
@@ -350,12 +352,18 @@ class ServerEngine:
         tx.timeout = usual
 
     def bulk_load(self, tx: Transaction, table: Table, rows: Iterable[Sequence[object]]) -> int:
+        return self._copy(tx, lambda conn: bulk.copy_rows(conn, table, rows))
+
+    def bulk_texts(self, tx: Transaction, table: Table, blocks: Iterable[TextColumns]) -> int:
+        return self._copy(tx, lambda conn: bulk.copy_texts(conn, table, blocks))
+
+    def _copy(self, tx: Transaction, work: Callable[[Connection], int]) -> int:
         assert isinstance(tx, ServerTransaction)
         tx.run([])
         tx.round_trips += 1
         tx.statements += 1
         try:
-            return bulk.copy_rows(tx.conn, table, rows)
+            return work(tx.conn)
         except psycopg.Error as problem:
             tx.failed = translate(problem, self.place) or problem
             raise tx.failed from problem

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from infobase.session_block import SessionBlock
+    from infobase.text_columns import TextColumns
 
 LOCK_TIMEOUT = 20.0
 """Seconds a writer waits for a lock before `LockTimeout`, as in 1C."""
@@ -369,6 +370,9 @@ class StorageEngine(Protocol):
 
     def bulk_load(self, tx: Transaction, table: Table, rows: Iterable[Sequence[object]]) -> int:
         """Insert many rows (all columns of `table` in order, storage form) inside a transaction; the count."""
+
+    def bulk_texts(self, tx: Transaction, table: Table, blocks: Iterable[TextColumns]) -> int:
+        """The same for columns of nothing but text, given block by block."""
 
     def ingest(self, table: Table, batches: Iterable[pa.RecordBatch]) -> int:
         """Fill an existing empty table of a staged store from canonical Arrow batches holding ALL its columns in order (derived too); the count.
