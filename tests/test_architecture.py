@@ -14,6 +14,7 @@ FILES = sorted([ROOT / "cli.py", *(f for p in PACKAGES for f in (ROOT / p).rglob
 
 ENGINE_MAY = (
     "infobase.storage",
+    "infobase.text_columns",
     "infobase.errors",
     "infobase.i18n",
     "infobase.files",
