@@ -39,6 +39,18 @@ _BAD_DECLARATION = {
     expat.errors.codes[expat.errors.XML_ERROR_INCORRECT_ENCODING],
 }
 
+_INVALID_TOKEN = expat.errors.codes[expat.errors.XML_ERROR_INVALID_TOKEN]
+_IN_RUSSIAN = {
+    _INVALID_TOKEN: "недопустимый символ: файл повреждён или кодировка не та, что объявлена",
+    expat.errors.codes[expat.errors.XML_ERROR_UNDEFINED_ENTITY]: "ссылка (&...;) на то, чего в файле нет",
+    expat.errors.codes[expat.errors.XML_ERROR_TAG_MISMATCH]: "открывающий и закрывающий теги не сходятся",
+    expat.errors.codes[expat.errors.XML_ERROR_DUPLICATE_ATTRIBUTE]: "атрибут указан дважды",
+    expat.errors.codes[expat.errors.XML_ERROR_JUNK_AFTER_DOC_ELEMENT]: "лишнее после конца документа",
+    expat.errors.codes[expat.errors.XML_ERROR_MISPLACED_XML_PI]: "объявление стоит не в начале файла",
+    expat.errors.codes[expat.errors.XML_ERROR_XML_DECL]: "объявление написано неверно",
+}
+"""The usual faults, as a consultant understands them."""
+
 
 class Ed807Reader(Reading):
     """One pass over one file.
@@ -195,10 +207,12 @@ class Ed807Reader(Reading):
                 f"the file is cut short ({place_en}); download it again",
             )
         what = expat.ErrorString(error.code)
-        if self._header is None or error.code in _BAD_DECLARATION:
+        told = _IN_RUSSIAN.get(error.code, what)
+        in_head = self._header is None and error.code == _INVALID_TOKEN
+        if in_head or error.code in _BAD_DECLARATION:
             return refused(
                 self.path,
-                f"неверное объявление XML ({place_ru}): {what}",
+                f"неверное объявление XML ({place_ru}): {told}",
                 f"broken XML declaration ({place_en}): {what}",
             )
-        return refused(self.path, f"ошибка XML ({place_ru}): {what}", f"XML error ({place_en}): {what}")
+        return refused(self.path, f"ошибка XML ({place_ru}): {told}", f"XML error ({place_en}): {what}")

@@ -21,11 +21,14 @@ XML_STARTS = (b"<", b"\xef\xbb\xbf<", b"\xff\xfe<", b"\xfe\xff\0<")
 
 @dataclass(frozen=True, slots=True)
 class XmlRoot:
-    """The first element of an XML document, as far as a look shows: its local name, attributes, and the text after it."""
+    """The first element of an XML document, as far as a look shows: its local name, attributes, and the text after it.
+
+    `whole`: its tag ends where the look does not."""
 
     name: str
     attributes: Mapping[str, str]
     rest: str
+    whole: bool = True
 
 
 def xml_root(head: bytes) -> XmlRoot | None:
@@ -38,7 +41,7 @@ def xml_root(head: bytes) -> XmlRoot | None:
     if found is None:
         return None
     attributes = {name: first or second for name, first, second in _ATTRIBUTE.findall(found[2])}
-    return XmlRoot(found[1].rpartition(":")[2], attributes, body[found.end() :])
+    return XmlRoot(found[1].rpartition(":")[2], attributes, body[found.end() :], found[3].endswith(">"))
 
 
 def looks_like_xml(head: bytes) -> bool:
@@ -111,6 +114,9 @@ def find_format(
 
 def _demand_no_other(kind: ClassifierKind, source: Source, others: Sequence[ClassifierKind]) -> None:
     """ClassifierUnknown when the source is another kind's."""
+    root = xml_root(source.members[0].head)
+    if root is not None and not root.whole:
+        return  # what it is stands in the part that is missing
     found = next((o for o in others if o is not kind and any(form.select(source) for form in o.formats)), None)
     if found is None:
         return

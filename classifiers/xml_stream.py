@@ -75,10 +75,8 @@ def xml_steps(reading: Reading, *, limit: int = 0) -> Iterator[Step]:
                 raise refused(member.place, "нет ни одного элемента XML", "there is no XML element")
     fault = _closed(parser)
     yield from walk.steps(parser)
-    if fault is not None and walk.begun:
-        raise _cut(reading, fault)
     if fault is not None:
-        raise _broken(reading, fault, walk.begun) from fault
+        raise _at_end(reading, fault, walk.begun) from fault
 
 
 class _Walk:
@@ -156,6 +154,32 @@ def _closed(parser: etree.XMLPullParser) -> Exception | None:
     return None
 
 
+_CUT_IN_HEAD = frozenset(
+    {
+        etree.ErrorTypes.ERR_DOCUMENT_EMPTY,
+        etree.ErrorTypes.ERR_COMMENT_NOT_FINISHED,
+        etree.ErrorTypes.ERR_XMLDECL_NOT_FINISHED,
+        etree.ErrorTypes.ERR_ATTRIBUTE_NOT_FINISHED,
+        etree.ErrorTypes.ERR_ATTRIBUTE_WITHOUT_VALUE,
+        etree.ErrorTypes.ERR_GT_REQUIRED,
+        etree.ErrorTypes.ERR_NAME_REQUIRED,
+    }
+)
+"""What the parser says of a document that ends before its first element is whole."""
+_BAD_ENCODING = etree.ErrorTypes.ERR_INVALID_ENCODING
+
+
+def _at_end(reading: Reading, error: Exception, begun: bool) -> ClassifierInvalid:
+    """The fault that shows when the last byte has been read."""
+    code = getattr(error, "code", None)
+    if (
+        code == etree.ErrorTypes.ERR_INTERNAL_ERROR
+    ):  # so the parser calls a reference it does not know and may not look for
+        ru = f"после записи {reading.records}: ссылка (&...;) на то, чего в файле нет"
+        return refused(reading.member.place, ru, f"after record {reading.records}: a reference (&...;) to nothing")
+    return _cut(reading, error) if begun or code in _CUT_IN_HEAD else _broken(reading, error, begun)
+
+
 def _cut(reading: Reading, error: Exception) -> ClassifierInvalid:
     line, column = _position(error)
     ru = f"файл обрывается (строка {line}, символ {column}, после записи {reading.records}); возьмите его заново"
@@ -165,10 +189,12 @@ def _cut(reading: Reading, error: Exception) -> ClassifierInvalid:
 
 def _broken(reading: Reading, error: Exception, begun: bool) -> ClassifierInvalid:
     line, column = _position(error)
-    what = str(getattr(error, "msg", "") or error)
+    what = str(getattr(error, "msg", "") or error).partition(", line ")[0]
     place_ru = f"строка {line}, символ {column}, после записи {reading.records}"
     place_en = f"line {line}, column {column}, after record {reading.records}"
-    if not begun:
+    if getattr(error, "code", None) == _BAD_ENCODING:
+        ru, en = f"кодировка не та, что объявлена ({place_ru})", f"the code page is not the declared one ({place_en})"
+    elif not begun:
         ru, en = f"неверное объявление XML ({place_ru}): {what}", f"broken XML declaration ({place_en}): {what}"
     else:
         ru, en = f"ошибка XML ({place_ru}): {what}", f"XML error ({place_en}): {what}"

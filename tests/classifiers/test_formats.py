@@ -547,3 +547,14 @@ def test_bombs_in_archives_and_deep_nesting_are_refused(tmp_path: Path) -> None:
         "<desc>Материальные", "<q>" * 70 + "</q>" * 70 + "<desc>Материальные"
     )
     assert "вложенность" in refusal("okof", put(tmp_path, "d.xml", deep))
+
+
+@pytest.mark.parametrize("kind", ["okof", "enaof", "calendar"])
+def test_faults_of_xml_are_called_what_they_are(tmp_path: Path, kind: str) -> None:
+    body = {"okof": OKOF_XML, "enaof": ENAOF_XML, "calendar": CALENDAR_XML}[kind]
+    root = body.index("<c")
+    for cut in (root + 1, root + 20, root + 60):
+        assert "обрывается" in refusal(kind, put(tmp_path, "cut.xml", body[:cut]))
+    assert "кодировка не та" in refusal(kind, put(tmp_path, "page.xml", body, "cp1251"))
+    last = body.rindex('="') + 2
+    assert "ссылка" in refusal(kind, put(tmp_path, "entity.xml", f"{body[:last]}&unknown;{body[last:]}"))
