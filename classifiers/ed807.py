@@ -18,6 +18,7 @@ from classifiers.reading import Reading, place_of_record
 from classifiers.recognise import looks_like_xml
 from classifiers.source import CHUNK_BYTES, Member, refused
 from classifiers.text import shown
+from classifiers.xml_encoding import xml_chunks
 from infobase.errors import ClassifierInvalid
 
 NAMESPACES = "urn:cbr-ru:ed:"
@@ -85,7 +86,7 @@ class Ed807Reader(Reading):
         """The participants in the order of the file. At least one, or ClassifierInvalid."""
         self._demand_xml()
         parser = self._parser()
-        with closing(self.member.chunks()) as chunks:
+        with closing(xml_chunks(self.member, 0, self.warn_of_encoding)) as chunks:
             fed = 0
             for chunk in chunks:
                 fed += len(chunk)

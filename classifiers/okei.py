@@ -5,28 +5,43 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from classifiers.catalog_target import into_catalog
+from classifiers.json_table import looks_like_json
 from classifiers.kind import ClassifierKind, Format, Item
 from classifiers.reading import Reading, date_in_name, only
 from classifiers.recognise import XML_STARTS, looks_like_xml, members_where
 from classifiers.source import Member
-from classifiers.tables import by_alias, head_table, rows_of, simplified, xml_has
+from classifiers.tables import by_alias, first_rows, head_table, rows_of, simplified, xml_has
 from infobase.i18n import Bilingual
 
 COLUMNS: Mapping[str, Sequence[str]] = {
-    "Code": ("Код", "Код ОКЕИ"),
-    "Name": ("Наименование", "FullName", "НаименованиеПолное", "Наименование единицы измерения"),
+    "Code": ("Kod", "Код", "Код ОКЕИ"),
+    "Name": (
+        "Naim",
+        "Naimenovanie",
+        "Наименование",
+        "Полное наименование",
+        "FullName",
+        "НаименованиеПолное",
+        "Наименование единицы измерения",
+    ),
     "SymbolRu": (
         "NatSymb",
         "УсловноеОбозначениеНациональное",
         "Условное обозначение национальное",
+        "Национальное условное обозначение",
+        "Условное обозначение",
+        "Обозначение",
         "Symbol",
         "ShortName",
         "Short",
     ),
     "SymbolEn": ("InternSymb", "УсловноеОбозначениеМеждународное", "Условное обозначение международное"),
     "AlphaRu": ("NatAbbr", "КодовоеОбозначениеНациональное", "Кодовое буквенное обозначение национальное"),
+    "Letters": ("Alpha2", "CodeAlpha2", "КодАльфа2", "Альфа-2", "Буквенный код альфа-2", "CharCode", "Буквенный код"),
     "AlphaEn": ("InternAbbr", "КодовоеОбозначениеМеждународное", "Кодовое буквенное обозначение международное"),
 }
+LETTERS = "Letters"
+"""A column units have none of."""
 NAME_LENGTH, SYMBOL_LENGTH, ABBREVIATION_LENGTH = 250, 50, 25
 
 
@@ -39,11 +54,16 @@ class UnitFile(Reading):
 
     def items(self) -> Iterator[Item]:
         seen: set[str] = set()
+        found: set[str] = set()
         for row in rows_of(self, COLUMNS):
+            found |= row.keys()
+            if row.keys() & {LETTERS}:
+                raise self.wrong(LETTERS, "это таблица стран или валют", "this is a table of countries or currencies")
             item = self._item(row)
             self.demand_new(seen, item.code)
             yield item
         self.demand_records()
+        self.demand_columns(found, ("SymbolRu",))
 
     def _item(self, row: Mapping[str, str]) -> Item:
         code = row.get("Code", "").strip()
@@ -63,14 +83,20 @@ class UnitFile(Reading):
 
 
 def _is_xml(member: Member) -> bool:
-    return xml_has(member, COLUMNS, ("Code", "Name", "SymbolRu", "AlphaRu"))
+    needed = ("Code", "Name", "SymbolRu")
+    return xml_has(member, COLUMNS, needed) and not xml_has(member, COLUMNS, (LETTERS,))
+
+
+def _is_json(member: Member) -> bool:
+    rows = first_rows(member, COLUMNS) if looks_like_json(member.head) else []
+    return any({"Code", "Name", "SymbolRu"} <= row.keys() and LETTERS not in row for row in rows)
 
 
 def _is_csv(member: Member) -> bool:
     rows = head_table(member)
     names = by_alias(COLUMNS)
     header = {names[simplified(c)] for c in rows[0] if simplified(c) in names} if rows else set()
-    return not looks_like_xml(member.head) and {"Code", "Name", "SymbolRu"} <= header
+    return not looks_like_xml(member.head) and {"Code", "Name", "SymbolRu"} <= header and LETTERS not in header
 
 
 OKEI = ClassifierKind(
@@ -83,6 +109,7 @@ OKEI = ClassifierKind(
     published="https://www.consultant.ru/document/cons_doc_LAW_25783/",
     formats=(
         Format("XML", members_where(_is_xml), lambda members, _: UnitFile(only(members)), XML_STARTS),
+        Format("JSON", members_where(_is_json), lambda members, _: UnitFile(only(members)), (b"[", b"{")),
         Format("CSV", members_where(_is_csv), lambda members, _: UnitFile(only(members)), (b"",)),
     ),
     target="Catalog",

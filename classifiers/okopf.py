@@ -6,16 +6,27 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from classifiers.catalog_target import into_catalog
+from classifiers.json_table import looks_like_json
 from classifiers.kind import ClassifierKind, Format, Item
 from classifiers.reading import Reading, date_in_name, only
 from classifiers.recognise import XML_STARTS, members_where, xml_root
 from classifiers.source import Member
-from classifiers.tables import by_alias, head_table, rows_of, simplified, xml_has
+from classifiers.tables import by_alias, first_rows, head_table, rows_of, simplified, xml_has
 from infobase.i18n import Bilingual
 
 COLUMNS: Mapping[str, Sequence[str]] = {
-    "Code": ("Код", "Kod", "Код ОКОПФ"),
-    "Name": ("Наименование", "Naim", "Name1", "Description", "Полное наименование", "FullName"),
+    "Code": ("Код", "Kod", "Код ОКОПФ", "KodOKOPF", "CodeOKOPF", "OKOPF"),
+    "Name": (
+        "Наименование",
+        "Naim",
+        "Naimenovanie",
+        "Название",
+        "Наименование ОКОПФ",
+        "Name1",
+        "Description",
+        "Полное наименование",
+        "FullName",
+    ),
 }
 _CODE = re.compile(r"\d ?\d{2} ?\d{2}", re.ASCII)
 NAME_LENGTH = 500
@@ -31,7 +42,7 @@ class LegalFormFile(Reading):
     def items(self) -> Iterator[Item]:
         made: dict[str, str] = {}
         for row in rows_of(self, COLUMNS, _positions):
-            code = self.digits("Code", row["Code"].replace(" ", ""), 5)
+            code = self.digits("Code", row.get("Code", "").replace(" ", ""), 5)
             self.demand_new_in(made, code)
             made[code] = self.text("Name", row.get("Name", ""), NAME_LENGTH, code, required=True)
         self.demand_records()
@@ -60,18 +71,29 @@ def _positions(rows: Sequence[Sequence[str]]) -> Mapping[str, int] | None:
     return None
 
 
+def _are_forms(member: Member) -> bool:
+    """Whether most records of an XML or a JSON have codes of legal forms and names."""
+    rows = [r for r in first_rows(member, COLUMNS) if r.keys() >= {"Code", "Name"}]
+    return sum(bool(_CODE.fullmatch(r["Code"])) for r in rows) * 2 > len(rows) > 0
+
+
 def _is_okopf(member: Member) -> bool:
     root = xml_root(member.head)
     if root is not None:
-        return "ОКОПФ" in root.rest.upper() + str(dict(root.attributes)).upper() or (
-            root.name.upper() == "OKOPF" and xml_has(member, COLUMNS, ("Code", "Name"))
+        return (
+            _are_forms(member)
+            or "ОКОПФ" in root.rest.upper() + str(dict(root.attributes)).upper()
+            or (root.name.upper() == "OKOPF" and xml_has(member, COLUMNS, ("Code", "Name")))
         )
+    if looks_like_json(member.head):
+        return _are_forms(member)
     rows = head_table(member)
     names = by_alias(COLUMNS)
     header = {names[simplified(c)] for c in rows[0] if simplified(c) in names} if rows else set()
-    body = rows[1:] if header >= {"Code", "Name"} else rows
-    place = _positions(body)
-    return place is not None
+    if header >= {"Code", "Name"}:
+        at = next(i for i, c in enumerate(rows[0]) if names.get(simplified(c)) == "Code")
+        return sum(bool(_CODE.fullmatch(r[at].strip())) for r in rows[1:] if at < len(r)) * 2 > len(rows) - 1 > 0
+    return _positions(rows) is not None
 
 
 OKOPF = ClassifierKind(

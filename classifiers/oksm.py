@@ -7,19 +7,69 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from classifiers.catalog_target import into_catalog
+from classifiers.json_table import looks_like_json
 from classifiers.kind import ClassifierKind, Format, Item, Row
 from classifiers.reading import Reading, date_in_name, only
 from classifiers.recognise import XML_STARTS, looks_like_xml, members_where
 from classifiers.source import Member
-from classifiers.tables import by_alias, csv_rows, decoded, delimiter_of, head_table, simplified, xml_has, xml_rows
+from classifiers.tables import by_alias, csv_rows, decoded, delimiter_of, has_record, head_table, rows_of, simplified
 from infobase.i18n import Bilingual
 
 COLUMNS: Mapping[str, Sequence[str]] = {
-    "Code": ("Num", "Num3", "NumericCode", "Код", "Цифровой код", "Числовой код"),
-    "Name": ("Description", "ShortName", "Short", "Наименование", "Краткое наименование", "Наименование краткое"),
-    "FullName": ("НаименованиеПолное", "Наименование полное", "Полное наименование", "Full", "NameFull"),
-    "Alpha2": ("CodeAlpha2", "КодАльфа2", "Буквенный код альфа-2", "Альфа-2"),
-    "Alpha3": ("CodeAlpha3", "КодАльфа3", "Буквенный код альфа-3", "Альфа-3"),
+    "Code": (
+        "Num",
+        "Num3",
+        "NumericCode",
+        "DigitalCode",
+        "Kod",
+        "Код",
+        "Код ОКСМ",
+        "Код страны",
+        "Цифровой код",
+        "Числовой код",
+    ),
+    "Name": (
+        "Description",
+        "ShortName",
+        "NameShort",
+        "Short",
+        "Naim",
+        "Naimenovanie",
+        "Наименование",
+        "Краткое наименование",
+        "Краткое наименование страны",
+        "Наименование краткое",
+        "Наименование страны",
+        "Страна",
+    ),
+    "FullName": (
+        "НаименованиеПолное",
+        "Наименование полное",
+        "Полное наименование",
+        "Полное наименование страны",
+        "Full",
+        "NameFull",
+    ),
+    "Alpha2": (
+        "CodeAlpha2",
+        "КодАльфа2",
+        "Буквенный код альфа-2",
+        "Код альфа-2",
+        "Буквенный код 2",
+        "Альфа-2",
+        "A2",
+        "ISO2",
+    ),
+    "Alpha3": (
+        "CodeAlpha3",
+        "КодАльфа3",
+        "Буквенный код альфа-3",
+        "Код альфа-3",
+        "Буквенный код 3",
+        "Альфа-3",
+        "A3",
+        "ISO3",
+    ),
 }
 _ENDS = re.compile(r",\s*\"?[A-ZА-Я]{2}\"?\s*,\s*\"?[A-ZА-Я]{3}\"?\s*$")
 FIELDS = ("Code", "Name", "FullName", "Alpha2", "Alpha3")
@@ -36,18 +86,21 @@ class CountryFile(Reading):
 
     def items(self) -> Iterator[Item]:
         seen: set[str] = set()
-        rows = xml_rows(self, COLUMNS) if looks_like_xml(self.member.head) else self._csv()
+        rows = rows_of(self, COLUMNS) if _is_structured(self.member) else self._csv()
+        found: set[str] = set()
         for row in rows:
+            found |= row.keys()
             item = self._item(row)
             self.demand_new(seen, item.code)
             yield item
         self.demand_records()
+        self.demand_columns(found, ("Alpha2", "Alpha3"))
 
     def counts(self) -> Mapping[str, int]:
         return {"records": self.records} | ({"lines": self.lines} if self.lines else {})
 
     def _item(self, row: Mapping[str, str]) -> Item:
-        code = self._code(row["Code"])
+        code = self._code(row.get("Code", ""))
         name = self.text("Name", row.get("Name", ""), NAME_LENGTH, code, required=True)
         full = self.text("FullName", row.get("FullName", ""), FULL_NAME_LENGTH, code)
         values: Row = {
@@ -123,9 +176,13 @@ class CountryFile(Reading):
         return dict(zip(FIELDS, cells[1:], strict=True))
 
 
+def _is_structured(member: Member) -> bool:
+    return looks_like_xml(member.head) or looks_like_json(member.head)
+
+
 def _is_oksm(member: Member) -> bool:
-    if xml_has(member, COLUMNS, ("Code", "Name", "Alpha2", "Alpha3")):
-        return True
+    if _is_structured(member):
+        return has_record(member, COLUMNS, ("Code", "Name", "Alpha2", "Alpha3"))
     rows = head_table(member)
     alpha = [
         r

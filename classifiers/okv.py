@@ -6,17 +6,27 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from classifiers.catalog_target import into_catalog
+from classifiers.json_table import looks_like_json
 from classifiers.kind import ClassifierKind, Format, Item
 from classifiers.reading import Reading, date_in_name, only
-from classifiers.recognise import XML_STARTS, members_where, xml_root
+from classifiers.recognise import XML_STARTS, head_text, members_where, xml_root
 from classifiers.source import Member
-from classifiers.tables import by_alias, head_table, rows_of, simplified, xml_has
+from classifiers.tables import by_alias, has_record, head_table, rows_of, simplified, xml_has
 from infobase.i18n import Bilingual
 
 COLUMNS: Mapping[str, Sequence[str]] = {
-    "Code": ("NumCode", "ISO_Num_Code", "Код", "Цифровой код", "NumericCode", "Num"),
-    "AlphabeticCode": ("CharCode", "ISO_Char_Code", "CodeSymbol", "Буквенный код", "БуквенныйКод", "Alpha"),
-    "Name": ("Наименование", "Наименование валюты", "Description"),
+    "Code": ("NumCode", "ISO_Num_Code", "Kod", "Код", "Цифровой код", "Цифр. код", "NumericCode", "DigitalCode", "Num"),
+    "AlphabeticCode": ("CharCode", "ISO_Char_Code", "CodeSymbol", "Буквенный код", "Букв. код", "LetterCode", "Alpha"),
+    "Name": (
+        "Naim",
+        "Naimenovanie",
+        "Наименование",
+        "Наименование валюты",
+        "Название",
+        "Валюта",
+        "CurrencyName",
+        "Description",
+    ),
 }
 NAME_LENGTH = 100
 
@@ -83,6 +93,10 @@ def _is_okv(member: Member) -> bool:
     if root is not None:
         return root.name != "ValCurs" and (
             root.name == "Valuta" or xml_has(member, COLUMNS, ("Code", "AlphabeticCode", "Name"))
+        )
+    if looks_like_json(member.head):
+        return "Valute" not in head_text(member.head) and has_record(
+            member, COLUMNS, ("Code", "AlphabeticCode", "Name")
         )
     rows = head_table(member)
     names = by_alias(COLUMNS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 import string
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from decimal import Decimal
 from itertools import pairwise
 
@@ -20,7 +20,7 @@ MAX_WARNINGS = 100
 _NUMBER = re.compile(r"-?\d{1,15}(\.\d{1,10})?", re.ASCII)
 _JUDGED_LETTERS = 8
 _RUSSIAN = frozenset("абвгдеёжзийклмнопрстуфхцчшщъыьэюяАБВГДЕЁЖЗИЙКЛМНОПРСТУФХЦЧШЩЪЫЬЭЮЯ" + string.ascii_letters)
-_SECOND_HALVES = frozenset(bytes(b for b in range(0x80, 0xC0) if b != 0x98).decode("cp1251")) - frozenset("Ёё")
+SECOND_HALVES = frozenset(bytes(b for b in range(0x80, 0xC0) if b != 0x98).decode("cp1251")) - frozenset("Ёё")
 """The second bytes of Cyrillic UTF-8, as windows-1251 shows them."""
 _ODD_MARKS = frozenset("‚„…†‡‰‹›•™¤¦¬­�")
 
@@ -58,6 +58,11 @@ class Reading:
         self._warning_count += 1
         if len(self._warnings) < MAX_WARNINGS:
             self._warnings.append(FileWarning(self.records, key, field, value, Bilingual(ru, en)))
+
+    def warn_of_encoding(self, declared: str, true: str) -> None:
+        """Note that the file is not in the encoding it declares ("" for none)."""
+        ru, en = f"кодировка указана неверно, файл прочитан как {true}", f"wrongly stated, the file was read as {true}"
+        self.warn("", "encoding", declared, ru, en)
 
     def wrong(self, field: str, ru: str, en: str, key: str = "") -> ClassifierInvalid:
         """The error with its place: file, record, key, field."""
@@ -119,6 +124,13 @@ class Reading:
             raise self.wrong(field, f"код {code} встречается второй раз", f"the code {code} occurs twice")
         seen.add(code)
 
+    def demand_columns(self, found: Collection[str], needed: Sequence[str]) -> None:
+        """A table of something else may have a code and a name as well: the columns that make this one must be there."""
+        for name in needed:
+            if name not in found:
+                ru, en = f"нет столбца {name}: это другая таблица", f"there is no column {name}: this is another table"
+                raise refused(self.member.place, ru, en)
+
     def demand_records(self) -> None:
         """Zero records is an error: a good file never has none."""
         if not self.records:
@@ -144,7 +156,7 @@ def garbled(text: str) -> bool:
     letters = [c for c in text if c.isalpha() and not c.isascii()]
     if len(letters) < _JUDGED_LETTERS:
         return False
-    pairs = sum(a in "РС" and b in _SECOND_HALVES for a, b in pairwise(text))
+    pairs = sum(a in "РС" and b in SECOND_HALVES for a, b in pairwise(text))
     latin = sum("À" <= c <= "ɏ" for c in letters)
     odd = sum(c not in _RUSSIAN for c in letters) - latin + sum(c in _ODD_MARKS for c in text)
     drawing = any("─" <= c <= "▟" for c in text)

@@ -1,5 +1,5 @@
-"""Small classifiers as rows of named columns, whichever way they are published: CSV of any usual delimiter and encoding, or XML whose records
-carry their columns as attributes or child elements. Columns are known by their names in any of the published spellings.
+"""Small classifiers as rows of named columns, whichever way they are published: CSV of any usual delimiter and encoding, XML whose records
+carry their columns as attributes or child elements, JSON whose objects do. Columns are known by their names in any of the published spellings.
 """
 
 from __future__ import annotations
@@ -8,18 +8,23 @@ import csv
 import io
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from itertools import chain, islice
 
 from lxml import etree
 
+from classifiers.json_table import MAX_JSON_BYTES, json_records, looks_like_json
 from classifiers.reading import Reading
 from classifiers.recognise import head_text, looks_like_xml, russian_code_page
 from classifiers.source import HEAD_BYTES, Member, refused
 from classifiers.text import shown
 from classifiers.xml_stream import local, release, xml_steps
+from infobase.errors import ClassifierInvalid
 
 MAX_TABLE_BYTES = 64 * 1024 * 1024
 DELIMITERS = ";,\t|"
+LOOK_BYTES = 256 * 1024
+"""How much of an XML is read to tell what it is."""
 CODE_PAGE_BYTES = 1024 * 1024
 """How much of a file tells its code page."""
 NULLS = frozenset({"NULL", "null", "\\N"})
@@ -41,11 +46,13 @@ def by_alias(aliases: Aliases) -> dict[str, str]:
 
 
 def rows_of(reading: Reading, aliases: Aliases, positions: Positions | None = None) -> Iterator[dict[str, str]]:
-    """The records of a CSV or an XML, as our column -> text. `reading.records` is the number of the current one.
+    """The records of a CSV, an XML or a JSON, as our column -> text. `reading.records` is the number of the current one.
 
     ClassifierInvalid when the columns cannot be told."""
     if looks_like_xml(reading.member.head):
         yield from xml_rows(reading, aliases)
+    elif looks_like_json(reading.member.head):
+        yield from json_rows(reading, aliases)
     else:
         yield from csv_rows(reading, aliases, positions)
 
@@ -183,6 +190,52 @@ def _columns(element: etree._Element, names: Mapping[str, str]) -> dict[str, str
         if column is not None:
             row.setdefault(column, _cell(str(child.text or "")))
     return row
+
+
+# --- JSON ---
+
+
+def json_rows(reading: Reading, aliases: Aliases) -> Iterator[dict[str, str]]:
+    """Records of a JSON: objects that name at least two of our columns."""
+    names = by_alias(aliases)
+    for record in json_records(reading, decoded(reading)):
+        row: dict[str, str] = {}
+        for name, value in record.items():
+            if (column := names.get(simplified(name))) is not None:
+                row.setdefault(column, _cell(value))
+        if len(row) >= 2:
+            reading.records += 1
+            yield row
+
+
+# --- looking ---
+
+
+def first_rows(member: Member, aliases: Aliases, count: int = 200) -> list[dict[str, str]]:
+    """The first records of an XML or a JSON, for telling formats apart; [] for what does not read so far, or names none of the columns."""
+    structured = looks_like_xml(member.head) or looks_like_json(member.head)
+    names = by_alias(aliases)
+    if not structured or not any(simplified(word) in names for word in re.findall(r"[\w\\.-]+", _unescaped(member))):
+        return []
+    with member.open() as file:
+        beginning = file.read(LOOK_BYTES if looks_like_xml(member.head) else MAX_JSON_BYTES)
+    look = Reading(Member(member.name, member.place, len(beginning), lambda: io.BytesIO(beginning)))
+    rows: list[dict[str, str]] = []
+    with suppress(ClassifierInvalid):  # what is wrong with it, its reader tells
+        rows += islice(rows_of(look, aliases), count)
+    return rows
+
+
+def _unescaped(member: Member) -> str:
+    """The beginning of a member; a JSON may have its letters as \\u0430."""
+    return re.sub(r"\\u([0-9a-fA-F]{4})", lambda m: chr(int(m[1], 16)), head_text(member.head))
+
+
+def has_record(member: Member, aliases: Aliases, required: Sequence[str]) -> bool:
+    """Whether the beginning of an XML or a JSON shows a record with these columns, for telling formats apart."""
+    if looks_like_json(member.head):
+        return any(set(required) <= row.keys() for row in first_rows(member, aliases))
+    return xml_has(member, aliases, required)
 
 
 def xml_has(member: Member, aliases: Aliases, required: Sequence[str]) -> bool:

@@ -16,6 +16,7 @@ from classifiers.reading import Reading
 from classifiers.recognise import head_text, looks_like_xml
 from classifiers.source import refused
 from classifiers.text import shown
+from classifiers.xml_encoding import xml_chunks
 from infobase.errors import ClassifierInvalid
 
 MAX_PROLOG_BYTES = 1024 * 1024
@@ -64,7 +65,7 @@ def xml_steps(reading: Reading, *, limit: int = 0) -> Iterator[Step]:
     )
     walk = _Walk(reading)
     fed = 0
-    with closing(member.chunks(limit)) as chunks:
+    with closing(xml_chunks(member, limit, reading.warn_of_encoding)) as chunks:
         for chunk in chunks:
             fed += len(chunk)
             fault = _fed(parser, chunk)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import io
 import json
 import re
 from decimal import Decimal
@@ -13,6 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from classifiers.okof import okof_check_digit
+from classifiers.source import Member
+from classifiers.xml_encoding import true_encoding
+from infobase.errors import ClassifierInvalid
 from infobase.metadata.types import EnumValue
 from tests.classifiers.helpers import (
     CALENDAR_XML,
@@ -493,17 +497,83 @@ def test_a_broken_declaration_is_named(tmp_path: Path, kind: str, broken: str) -
     [
         ("okof", "cp866", "windows-1251"),
         ("okof", "utf-8", "windows-1251"),
-        ("okof", "koi8-r", "windows-1251"),
+        ("okof", "utf-8-sig", "windows-1251"),
         ("okof", "cp1251", "iso-8859-1"),
         ("okof", "cp1251", "UTF-8"),
+        ("okof", "cp1251", ""),
+        ("okof", "cp866", ""),
+        ("okof", "utf-16", "utf-8"),
         ("rates", "utf-8", "windows-1251"),
+        ("rates", "utf-8", "utf-16"),
+        ("rates", "cp1251", ""),
         ("calendar", "cp1251", "UTF-8"),
     ],
 )
-def test_a_wrong_code_page_is_noticed(tmp_path: Path, kind: str, written: str, declared: str) -> None:
-    body = f'<?xml version="1.0" encoding="{declared}"?>' + SAMPLES[kind][1].partition("?>")[2]
-    message = refusal(kind, put(tmp_path, "x.xml", body.encode(written, "replace")))
-    assert "кодировка" in message or "ошибка XML" in message or "это не" in message or "объявление XML" in message
+def test_an_xml_is_read_in_the_encoding_it_is_in(tmp_path: Path, kind: str, written: str, declared: str) -> None:
+    """A declaration that is missing or untrue does not matter where the text reads in one way only; it is told of."""
+    rest = SAMPLES[kind][1].partition("?>")[2]
+    body = (f'<?xml version="1.0" encoding="{declared}"?>' if declared else "") + rest
+    path = put(tmp_path, "x.xml", body.encode(written))
+    assert kind_of(path) == kind
+    file, items = read(kind, path)
+    assert items == read(kind, put(tmp_path, "good.xml", SAMPLES[kind][1].encode(SAMPLES[kind][2])))[1]
+    assert [w.field for w in file.warnings()] == ["encoding"]
+
+
+@pytest.mark.parametrize("declared", ["", ' encoding="utf-8"'])
+def test_an_xml_whose_encoding_nothing_tells_is_refused_with_its_place(tmp_path: Path, declared: str) -> None:
+    """«Кг» in windows-1251 is a text in cp866 as well."""
+    body = f'<?xml version="1.0"{declared}?>\n<Items>\n<Item Code="166" Name="Кг" NatSymb="кг" NatAbbr="KG"/></Items>'
+    message = refusal("okei", put(tmp_path, "x.xml", body, "cp1251"))
+    assert "строка 3" in message
+    assert "кодировка" in message
+    _, [unit] = read(
+        "okei",
+        put(
+            tmp_path,
+            "y.xml",
+            body.replace(declared or "?>", ' encoding="windows-1251"' + ("" if declared else "?>")),
+            "cp1251",
+        ),
+    )
+    assert unit.values["FullName"] == "Кг"
+
+
+def test_koi8_is_not_taken_for_windows_1251(tmp_path: Path) -> None:
+    for declared in ("", ' encoding="windows-1251"'):
+        body = f'<?xml version="1.0"{declared}?>' + SAMPLES["okof"][1].partition("?>")[2]
+        assert refusal("okof", put(tmp_path, "x.xml", body, "koi8-r"))
+
+
+WORDS = [
+    "метр",
+    "штука",
+    "Российская",
+    "Федерация",
+    "ВЫРАЩИВАНИЕ",
+    "зерновых",
+    "культур,",
+    "прочие",
+    "объём",
+    "м",
+    "кг",
+    "ящ",
+    "ЩЁТКИ",
+    "жильё",
+]
+
+
+@given(
+    st.lists(st.sampled_from(WORDS), min_size=1).map(" ".join), st.sampled_from(["cp1251", "cp866", "koi8-r", "utf-8"])
+)
+def test_an_encoding_is_told_truly_or_not_at_all(text: str, encoding: str) -> None:
+    body = f"<a><b>{text}</b></a>".encode(encoding)
+    member = Member("x", "x", len(body), lambda: io.BytesIO(body))
+    try:
+        told = true_encoding(member, body)
+    except ClassifierInvalid:
+        return
+    assert body.decode(told or "utf-8") == body.decode(encoding)
 
 
 def test_a_csv_in_a_wrong_code_page_is_noticed(tmp_path: Path) -> None:
