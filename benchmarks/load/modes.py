@@ -152,16 +152,20 @@ def measure(plan: Plan, folder: Path, scratch: Path, kept: Path, progress: Progr
     run = keeper.begin(plan, environment(scratch, ""))
     end = time.monotonic() + plan.minutes * 60
     wanted = [key for key in plan.order() if key not in run.cells]
+    before = len(run.cells)
     with ExitStack() as stack:
         stands: dict[str, Stand] = {}
         grown: dict[str, float] = {}
+        pace = _Pace()
         for n, key in enumerate(wanted):
             mode, network, documents, deed, users = key
-            if time.monotonic() + plan.cost(key) > end:
-                return run
+            laying = 0.0 if f"{mode} {documents}" in run.sizes else plan.laying(documents)
+            if time.monotonic() + pace.expected(plan.cost(key) + laying) > end:
+                continue  # what comes later may be shorter: a base that is there already
             progress(f"{deed}, {users} x {mode}, {network}, {documents}", n, len(wanted))
             cell = _calculated(run, key)
             if cell is None:
+                started = time.monotonic()
                 stand = stands.get(mode) or stands.setdefault(mode, _stand(mode, scratch, kept, stack))
                 name = f"{mode} {documents}"
                 if grown.get(name, 0) > documents * GROWN:
@@ -171,10 +175,27 @@ def measure(plan: Plan, folder: Path, scratch: Path, kept: Path, progress: Progr
                 if name not in run.sizes:
                     keeper.size(run, name, size)
                 cell = _cell(run, stand, key, plan.seconds(deed))
+                pace.note(plan.cost(key) + laying, time.monotonic() - started)
                 grown[name] = grown.get(name, 0) + (cell.count + users) * WRITES.get(deed, 0)
             keeper.cell(run, cell)
-    keeper.finish(run)
+    if len(run.cells) == len(wanted) + before:
+        keeper.finish(run)
     return run
+
+
+@dataclass
+class _Pace:
+    """How much longer than estimated work takes on this machine."""
+
+    estimated: float = 0.0
+    taken: float = 0.0
+
+    def note(self, estimated: float, taken: float) -> None:
+        self.estimated += estimated
+        self.taken += taken
+
+    def expected(self, estimated: float) -> float:
+        return estimated * max(1.0, self.taken / self.estimated if self.estimated else 1.0)
 
 
 def _stand(mode: str, scratch: Path, kept: Path, stack: ExitStack) -> Stand:

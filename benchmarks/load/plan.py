@@ -66,9 +66,13 @@ class Plan:
         slow = SLOW_SECONDS if mode == "file" and NETWORKS[network].delay > 0.01 and users > 1 else 0.0
         return self.seconds(deed) + OVERHEAD_SECONDS + slow
 
+    def laying(self, documents: int) -> float:
+        """Seconds it takes to lay a base of one mode and to copy it, about."""
+        return documents * LAYING_SECONDS
+
     def whole(self) -> float:
         """Seconds the whole plan takes, about, with the laying of all bases."""
-        laying = sum(self.documents) * LAYING_SECONDS * len(self.modes)
+        laying = sum(map(self.laying, self.documents)) * len(self.modes)
         return laying + sum(map(self.cost, self.combinations()))
 
 

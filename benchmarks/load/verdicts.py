@@ -168,6 +168,8 @@ def _advice_on_users(run: Run) -> Iterable[str]:
 
 
 def _verdict(right: bool, b: Bears) -> str:
+    if not right and b.next is None:
+        return text(ru="Трёх пользователей не измеряли.", en="Three users were not measured.")
     if not right:
         return text(ru="Совет «до трёх» здесь слишком смел.", en="The advice of three is too bold here.")
     if b.next is not None and b.users < 2 * ADVISED_USERS:

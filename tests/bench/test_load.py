@@ -13,11 +13,12 @@ from click.testing import CliRunner
 
 from benchmarks import page as pages
 from benchmarks.commands import bench
-from benchmarks.load import gilev, plan, report
+from benchmarks.load import gilev, modes, plan, report
 from benchmarks.load.fill import new_base
 from benchmarks.load.modes import Cell, Keeper, Run, measure
 from benchmarks.load.network import NETWORKS, FileShare, Network, link, why_no_share
 from benchmarks.load.plan import Plan
+from benchmarks.load.tally import Tallies
 from benchmarks.load.verdicts import bears, crossings, sentences
 from benchmarks.load.worker import Task, serve
 from infobase.check import check_base
@@ -99,7 +100,59 @@ def test_a_link_delays_counts_and_keeps_every_byte() -> None:
         assert traffic.bytes == 6000
 
 
+def test_a_deed_that_does_not_end_is_known_of() -> None:
+    tallies = Tallies(2)
+    done, stuck = tallies.of(0), tallies.of(1)
+    for n in range(5000):
+        done.begin(10.0)
+        done.end(0.25, "InfobaseBusy" if n % 10 == 0 else "")
+    stuck.begin(20.0)
+    one, other = tallies.served(now=23.0)
+    assert (one.count, one.errors, len(one.latencies), set(one.latencies)) == (
+        4500,
+        {"InfobaseBusy": 500},
+        2000,
+        {0.25},
+    )
+    assert (one.longest, one.unfinished) == (0.25, 0.0)
+    assert (other.count, other.latencies, other.longest, other.unfinished) == (0, [], 3.0, 3.0)
+
+
 # --- plans and what they say ---
+
+
+def test_a_run_that_has_to_stop_has_seen_every_network_deed_and_mode() -> None:
+    wanted = Plan(30)
+    order = wanted.order()
+    assert sorted(order) == sorted(wanted.combinations())
+    corners = len(wanted.networks) * len(wanted.deeds) * len(wanted.modes)
+    assert {(m, n, d) for m, n, _, d, _ in order[:corners]} == {
+        (m, n, d) for m in wanted.modes for n in wanted.networks for d in wanted.deeds
+    }
+    assert {users for *_, users in order[:corners]} == {1}
+    assert {users for *_, users in order[: 2 * corners]} == {1, 50}
+    assert {documents for _, _, documents, _, _ in order[: 5 * corners]} == {10_000, 1_000_000}
+    assert all(a[1:] == b[1:] and a[0] != b[0] for a, b in zip(order[::2], order[1::2], strict=True)), (
+        "modes take turns"
+    )
+
+
+def test_what_takes_too_long_is_calculated_from_what_it_sends() -> None:
+    near = Cell("file", "local", 100, "close_month", 1, 1.0, 4, 0.3, 0.3, 0.3, 1.0, turns=10_000.0, bytes=50e6)
+    run = dataclasses.replace(run_of(near), plan=Plan(1, (1, 5), (100,), ("local", "slow"), ("close_month",)))
+    made = modes._calculated(run, ("file", "slow", 100, "close_month", 5))
+    assert made is not None
+    assert (made.note, made.count) == ("calculated", 5)
+    assert made.median == pytest.approx(0.3 + 10_000 * 0.02 + 50e6 / 1_250_000)
+    assert modes._calculated(run, ("file", "local", 100, "close_month", 5)) is None
+    quick = dataclasses.replace(near, turns=10.0, bytes=1e3)
+    assert modes._calculated(run_of(quick), ("file", "slow", 100, "close_month", 5)) is None
+
+
+def test_a_server_that_answers_beats_a_file_that_does_not() -> None:
+    stuck = dataclasses.replace(cell("file", 3), count=0, note="unfinished", longest=30.0)
+    found = crossings(run_of(cell("file", 1, rate=2.0), cell("server", 1), stuck, cell("server", 3)))
+    assert [(c.users, c.ratios) for c in found] == [(3, ((1, 0.5), (3, float("inf"))))]
 
 
 def cell(mode: str, users: int, *, rate: float = 1.0, p95: float = 0.1, deed: str = "post") -> Cell:
