@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from classifiers import kladr
 from infobase.bulk_records import range_end
@@ -13,12 +14,13 @@ def is_path(code: str) -> bool:
     return "." in code
 
 
+@lru_cache(maxsize=1 << 14)
 def ancestors(code: str) -> Sequence[str]:
     """Codes of the live objects above, the topmost first; some may not exist."""
     if not is_path(code):
-        return list(kladr.ancestors(code))
+        return tuple(kladr.ancestors(code))
     parts = code.split(".")
-    return [".".join(parts[:end]) for end in range(2, len(parts))]
+    return tuple(".".join(parts[:end]) for end in range(2, len(parts)))
 
 
 def below(code: str) -> tuple[str, str]:

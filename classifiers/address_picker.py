@@ -12,21 +12,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import chain
 from typing import Any
 
 from classifiers.address_codes import ancestors, is_path
 from classifiers.address_houses import TypedHouse, comparable, list_holds, typed_house, without_estate
-from classifiers.address_match import Match, covered, matches
-from classifiers.address_rows import AddressReader, House, Place
+from classifiers.address_match import covered, matches
+from classifiers.address_rank import Chain, Typed, ranked_chains
+from classifiers.address_rows import AddressReader, House
 from classifiers.address_store import Targets, targets_of
 from classifiers.address_text import words_of
+from classifiers.address_upper import upper_of
 from infobase.errors import AddressesNotLoaded, ClassifierUnwanted
 from infobase.served import door_of, served
 from infobase.session import Session
 from infobase.storage import Statement, Transaction
 
-FULL_KIND_LETTERS = 5
-"""From this length on a word that may be a kind may as well be a name: «Набережная», «Площадь»."""
+MAX_KINDS_AS_NAMES = 2
+"""Kinds that are names as well, «Набережная», «Площадь»: so many are tried as names one by one."""
+MAX_RANKED = 150
 DEFAULT_LIMIT = 10
 WITH_HOUSES = 8
 """Of so many first hits the houses are looked up."""
@@ -51,16 +55,6 @@ class AddressHit:
     actuality: str = ""
 
 
-@dataclass(frozen=True)
-class _Typed:
-    """What was typed, taken apart: words that must be found, those that only help, the house."""
-
-    strong: tuple[str, ...]
-    kinds: tuple[str, ...]
-    weak: tuple[str, ...]
-    house: TypedHouse | None
-
-
 class AddressPicker:
     """One user's picker over one base; made for the session, used for as many lines as are typed. AccessDenied, ClassifierUnwanted.
 
@@ -72,7 +66,6 @@ class AddressPicker:
         self._reader = AddressReader(session, self._targets)
         self._afar = door_of(session.kernel.engine) is not None
         self._kinds: dict[str, frozenset[str]] | None = None
-        self._regions: list[Place] | None = None
 
     def find(self, typed: str, limit: int = DEFAULT_LIMIT) -> list[AddressHit]:
         """The likeliest addresses, best first. A code of KLADR finds its object. AddressesNotLoaded in a base without addresses."""
@@ -81,25 +74,25 @@ class AddressPicker:
         with self._session.reading() as tx:
             code = typed.strip()
             if code.isascii() and code.isdigit() and len(code) in (13, 17):
-                return self._hits(tx, [(p, None) for p in self._reader.by_codes(tx, [code])])
+                return [_hit(path, None) for path in self._chains(tx, [code])]
             taken = self._take_apart(tx, typed)
-            ranked = self._ranked(taken, self._found(tx, taken))
-            if not ranked:
+            found = self._found(tx, taken)
+            if not found:
                 self._demand_loaded(tx)
+            ranked = ranked_chains(taken, found, self._kind_words(tx))
             house = taken.house or _house_between(taken.weak, ranked)
-            return self._hits(tx, self._with_houses(tx, house, ranked[: max(limit, WITH_HOUSES)]))[:limit]
+            return [_hit(*pair) for pair in self._with_houses(tx, house, ranked[: max(limit, WITH_HOUSES)])[:limit]]
 
     def by_code(self, code: str) -> AddressHit | None:
         """The object with exactly this code, live or not."""
         if self._afar:
             return next((AddressHit(**given) for given in address_of(self._session, code)), None)
         with self._session.reading() as tx:
-            hits = self._hits(tx, [(p, None) for p in self._reader.by_codes(tx, [code])])
-        return hits[0] if hits else None
+            return next((_hit(path, None) for path in self._chains(tx, [code])), None)
 
     # --- what was typed ---
 
-    def _take_apart(self, tx: Transaction, typed: str) -> _Typed:
+    def _take_apart(self, tx: Transaction, typed: str) -> Typed:
         house = typed_house(typed)
         words = words_of(house.before if house else typed)
         if house is not None and not words:
@@ -111,7 +104,7 @@ class AddressPicker:
         if not strong:
             strong = [w for w in words if w.isalpha()] or list(words)
         others = [w for w in words if w.isalpha() and w not in strong and w not in weak]
-        return _Typed(tuple(strong), tuple(others), tuple(w for w in weak if w not in strong), house)
+        return Typed(tuple(strong), tuple(others), tuple(w for w in weak if w not in strong), house)
 
     def _kind_words(self, tx: Transaction) -> dict[str, frozenset[str]]:
         """Word of an abbreviation or a full name -> the abbreviations it may stand for, folded."""
@@ -125,64 +118,38 @@ class AddressPicker:
 
     # --- finding and ordering ---
 
-    def _found(self, tx: Transaction, typed: _Typed) -> list[Match]:
-        """Kinds of five letters and more are first taken as names, then only as kinds; a number at the end as a house, then as a name."""
-        if self._regions is None:
-            self._regions = self._reader.regions(tx)
-        regions = self._regions
-        long_kinds = tuple(k for k in typed.kinds if len(k) >= FULL_KIND_LETTERS)
-        found = matches(self._reader, tx, (*typed.strong, *long_kinds), regions) if long_kinds else []
-        if not any(_is_street(m.place) for m in found):
-            found += matches(self._reader, tx, typed.strong, regions)
-        if typed.house and not typed.house.certain and not any(_is_street(m.place) for m in found):
-            found += matches(self._reader, tx, (*typed.strong, *words_of(typed.house.shown)[:1]), regions)
-        return list({m.place.code: m for m in found}.values())
+    def _found(self, tx: Transaction, typed: Typed) -> list[Chain]:
+        """Kinds that are words of names are first taken for names, then only for kinds; a number at the end for a house, then for a name."""
+        upper = upper_of(self._session.kernel, self._reader, tx)
+        house = words_of(typed.house.shown) if typed.house and not typed.house.certain else []
+        numbers = [w for w in (*typed.weak, *house) if w.isdigit()]
+        found: dict[str, None] = {}
+        for kinds in _as_names(self._reader.known_words(tx, typed.kinds)):
+            found |= dict.fromkeys(matches(self._reader, tx, (*typed.strong, *kinds), upper, numbers))
+        return self._chains(tx, list(found)[:MAX_RANKED])
 
-    def _ranked(self, typed: _Typed, found: Sequence[Match]) -> list[Place]:
-        numbers = (*typed.weak, *(words_of(typed.house.shown) if typed.house and not typed.house.certain else ()))
-        kinds = self._kinds or {}
-
-        def rank(match: Match) -> tuple[object, ...]:
-            place = match.place
-            helped = covered(numbers, place.words)[1]
-            kind = sum(bool(kinds.get(k, frozenset()) & place.type_words) for k in typed.kinds)
-            weak = covered(typed.weak, place.words)[0].bit_count()
-            street_wanted = typed.house is not None and not _is_street(place)
-            return (
-                -weak,
-                street_wanted,
-                -match.exact - match.depth - kind,
-                -helped,
-                _order(place),
-                len(place.name),
-                place.code,
-            )
-
-        return [m.place for m in sorted(found, key=rank)]
+    def _chains(self, tx: Transaction, codes: Sequence[str]) -> list[Chain]:
+        """The objects with all that is above them, from the region down."""
+        every = dict.fromkeys(chain.from_iterable((*ancestors(code), code) for code in codes))
+        places = {p.code: p for p in self._reader.by_codes(tx, list(every))}
+        return [tuple(places[c] for c in (*ancestors(code), code) if c in places) for code in codes if code in places]
 
     def _with_houses(
-        self, tx: Transaction, house: TypedHouse | None, places: Sequence[Place]
-    ) -> list[tuple[Place, _Found | None]]:
+        self, tx: Transaction, house: TypedHouse | None, paths: Sequence[Chain]
+    ) -> list[tuple[Chain, _Found | None]]:
         if house is None:
-            return [(p, None) for p in places]
-        first = places[:WITH_HOUSES]
-        listed = self._reader.houses(tx, [p.code for p in first])
-        paired = [(p, _find_house(house, rows)) for p, rows in zip(first, listed, strict=True)]
+            return [(path, None) for path in paths]
+        first = paths[:WITH_HOUSES]
+        listed = self._reader.houses(tx, [path[-1].code for path in first])
+        paired = [(path, _find_house(house, rows)) for path, rows in zip(first, listed, strict=True)]
         paired.sort(key=lambda pair: not (pair[1] and pair[1].row))
-        return [*paired, *((p, None) for p in places[WITH_HOUSES:])]
+        return [*paired, *((path, None) for path in paths[WITH_HOUSES:])]
 
     def _demand_loaded(self, tx: Transaction) -> None:
         layout = self._session.kernel.layout.registers[self._targets.objects]
         table = self._session.kernel.dialect.quote(layout.table.name)
         if not tx.run([Statement(f"SELECT 1 FROM {table} LIMIT 1")])[0]:
             raise AddressesNotLoaded()
-
-    # --- what is given back ---
-
-    def _hits(self, tx: Transaction, found: Sequence[tuple[Place, _Found | None]]) -> list[AddressHit]:
-        codes = {a for place, _ in found for a in ancestors(place.code)}
-        above = {p.code: p for p in self._reader.by_codes(tx, sorted(codes))}
-        return [_hit([*(above[a] for a in ancestors(p.code) if a in above), p], house) for p, house in found]
 
 
 @served("")
@@ -215,10 +182,16 @@ def address_targets(session: Session) -> Targets:
     return targets_of(use)
 
 
-def _house_between(weak: Sequence[str], ranked: Sequence[Place]) -> TypedHouse | None:
+def _as_names(kinds: Sequence[str]) -> list[tuple[str, ...]]:
+    """Which kinds are taken for names, one try after another."""
+    single = [(kind,) for kind in kinds[:MAX_KINDS_AS_NAMES]]
+    return [*([tuple(kinds)] if len(kinds) > 1 else []), *single, ()]
+
+
+def _house_between(weak: Sequence[str], ranked: Sequence[Chain]) -> TypedHouse | None:
     """A number among the words that no name has is a house as well: «ленина 10 майкоп»; but not the one of «1-я»."""
     numbers = [w for w in weak if w.isdigit()]
-    if len(numbers) != 1 or len(weak) != 1 or not ranked or covered(numbers, ranked[0].words)[0]:
+    if len(numbers) != 1 or len(weak) != 1 or not ranked or covered(numbers, ranked[0][-1].words)[0]:
         return None
     return TypedHouse("", numbers[0], numbers[0], False)
 
@@ -246,16 +219,7 @@ def _building(building: str) -> str:
     return f"к{building}" if building[:1].isdigit() else building
 
 
-def _is_street(place: Place) -> bool:
-    return place.search_key[:1] == "2"
-
-
-def _order(place: Place) -> int:
-    """Level, with the centre of a region before others of its level."""
-    return int(place.level or 0) * 2 - (place.centre in ("2", "3"))
-
-
-def _hit(path: Sequence[Place], house: _Found | None) -> AddressHit:
+def _hit(path: Chain, house: _Found | None) -> AddressHit:
     last = path[-1]
     row = house.row if house else None
 

@@ -8,8 +8,9 @@ from functools import cached_property
 from typing import cast
 
 from classifiers.address_codes import below
+from classifiers.address_probes import Probes
 from classifiers.address_store import Targets
-from classifiers.address_text import words_of
+from classifiers.address_text import PLACE, STREET, UPPER, words_of
 from infobase.bulk_records import range_end
 from infobase.session import Session
 from infobase.storage import Row, Statement, Transaction
@@ -30,7 +31,6 @@ OBJECT_COLUMNS = (
     "Actuality",
 )
 HOUSE_COLUMNS = ("Code", "Numbers", "Building", "TypeName", "Postcode", "OKATO", "OKTMO", "TaxOffice", "GUID")
-MAX_ROWS = 200
 
 
 @dataclass(frozen=True)
@@ -105,49 +105,44 @@ class AddressReader:
                 statements.append(Statement(found + order, [*params, begin]))
         return [list(dict.fromkeys(str(row[0]) for row in rows)) for rows in tx.run(statements)]
 
-    def regions(self, tx: Transaction) -> list[Place]:
-        """The regions themselves: in each, the object with the least code."""
-        (region,) = self._columns(self._targets.regions, ("Region",))
-        rows = tx.run([Statement(f"SELECT {region} FROM {self._table(self._targets.regions)}")])[0]
-        columns = self._columns(self._targets.objects, OBJECT_COLUMNS)
+    def whole_word_keys(self, tx: Transaction, words: Sequence[str], limit: int) -> list[list[str]]:
+        """Per word (with its part): search keys of names that hold it whole, at most `limit`."""
+        word, key = self._columns(self._targets.words, ("Word", "SearchKey"))
         mark = self._session.kernel.dialect.placeholder
-        sql = (
-            f"SELECT {', '.join(columns)} FROM {self._table(self._targets.objects)} "
-            f"WHERE {columns[0]} >= {mark} AND {columns[0]} < {mark} ORDER BY {columns[0]} LIMIT 1"
-        )
-        codes = sorted(str(row[0]) for row in rows)
-        found = tx.run([Statement(sql, [code, range_end(code)]) for code in codes])
-        return [_place(rows[0]) for rows in found if rows]
+        sql = f"SELECT {key} FROM {self._table(self._targets.words)} WHERE {word} = {mark} LIMIT {limit}"
+        return [[str(row[0]) for row in rows] for rows in tx.run([Statement(sql, [word]) for word in words])]
 
-    def by_keys(self, tx: Transaction, lists: Sequence[Sequence[str]], limit: int = MAX_ROWS) -> list[Place]:
-        """Objects with these search keys, at most `limit` for each list."""
-        found = tx.run([self._objects("SearchKey", keys, limit) for keys in lists if keys])
-        return [_place(row) for rows in found for row in rows]
+    def known_words(self, tx: Transaction, words: Sequence[str]) -> list[str]:
+        """Those of the words that are a word of a name."""
+        found = self.whole_word_keys(tx, [part + word for word in words for part in (PLACE, STREET)], 1)
+        return [w for w, pair in zip(words, zip(found[::2], found[1::2], strict=True), strict=True) if any(pair)]
+
+    def loaded(self, tx: Transaction) -> tuple[Row, ...]:
+        """What is loaded of every region: changes whenever objects do."""
+        names = ", ".join(self._columns(self._targets.regions, ("Region", "VersionDate", "Digest")))
+        return tuple(tx.run([Statement(f"SELECT {names} FROM {self._table(self._targets.regions)}")])[0])
+
+    def upper_keys(self, tx: Transaction) -> list[tuple[str, str]]:
+        """(code, search key) of all regions, districts and cities."""
+        code, key = self._columns(self._targets.objects, ("Code", "SearchKey"))
+        mark = self._session.kernel.dialect.placeholder
+        sql = f"SELECT {code}, {key} FROM {self._table(self._targets.objects)} WHERE {key} >= {mark} AND {key} < {mark}"
+        return [(str(c), str(k)) for c, k in tx.run([Statement(sql, [UPPER, range_end(UPPER)])])[0]]
+
+    @cached_property
+    def probes(self) -> Probes:
+        """Statements that find codes by name."""
+        code, key = self._columns(self._targets.objects, ("Code", "SearchKey"))
+        return Probes(self._session.kernel.dialect, self._table(self._targets.objects), code, key)
 
     def by_codes(self, tx: Transaction, codes: Sequence[str]) -> list[Place]:
         """Objects with these codes."""
-        return [_place(row) for row in tx.run([self._objects("Code", codes, len(codes))])[0]] if codes else []
-
-    def in_ranges(
-        self, tx: Transaction, keys: Sequence[str], anchors: Sequence[str], limit: int = MAX_ROWS
-    ) -> list[Place]:
-        """Objects with one of the search keys below one of the anchors (codes): one probe of the index per pair."""
-        if not keys or not anchors:
+        if not codes:
             return []
-        names = self._columns(self._targets.objects, OBJECT_COLUMNS)
-        code, key = names[0], names[OBJECT_COLUMNS.index("SearchKey")]
-        shown = ", ".join(f"o.{name}" for name in names)
-        dialect = self._session.kernel.dialect
-        probe = f"{self._table(self._targets.objects)} o WHERE o.{key} = k.v AND o.{code} >= p.lo AND o.{code} < p.hi"
-        if dialect.lateral:
-            probe = f"{dialect.lateral}(SELECT {shown} FROM {probe} LIMIT {limit}) s"
-            shown = ", ".join(f"s.{name}" for name in names)
-        sql = (
-            f"WITH k(v) AS (VALUES {dialect.values(1, len(keys))}), p(lo, hi) AS (VALUES {dialect.values(2, len(anchors))}) "
-            f"SELECT {shown} FROM p CROSS JOIN k CROSS JOIN {probe} LIMIT {limit}"
-        )
-        params = [*keys, *(bound for anchor in anchors for bound in below(anchor))]
-        return [_place(row) for row in tx.run([Statement(sql, params)])[0]]
+        columns = self._columns(self._targets.objects, OBJECT_COLUMNS)
+        marks = ", ".join([self._session.kernel.dialect.placeholder] * len(codes))
+        sql = f"SELECT {', '.join(columns)} FROM {self._table(self._targets.objects)} WHERE {columns[0]} IN ({marks})"
+        return [_place(row) for row in tx.run([Statement(sql, list(codes))])[0]]
 
     def houses(self, tx: Transaction, codes: Sequence[str]) -> list[list[House]]:
         """Per code of a street (or a settlement without streets): its houses."""
@@ -167,15 +162,6 @@ class AddressReader:
         names = ", ".join(self._columns(self._targets.types, ("ShortName", "FullName", "Level")))
         rows = tx.run([Statement(f"SELECT {names} FROM {self._table(self._targets.types)}")])[0]
         return [(str(a), str(b), str(c)) for a, b, c in rows]
-
-    def _objects(self, by: str, values: Sequence[str], limit: int) -> Statement:
-        columns = self._columns(self._targets.objects, OBJECT_COLUMNS)
-        marks = ", ".join([self._session.kernel.dialect.placeholder] * len(values))
-        sql = (
-            f"SELECT {', '.join(columns)} FROM {self._table(self._targets.objects)} "
-            f"WHERE {columns[OBJECT_COLUMNS.index(by)]} IN ({marks}) LIMIT {limit}"
-        )
-        return Statement(sql, list(values))
 
     def _table(self, register: str) -> str:
         return self._session.kernel.dialect.quote(self._session.kernel.layout.registers[register].table.name)

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from infobase.schema.search import search_key
 
-PLACE, STREET = "1", "2"
-"""First character of a search key and of its words: everything down to settlements, and streets."""
+UPPER, PLACE, STREET = "0", "1", "2"
+"""First character of a search key and of its words: regions, districts and cities, of which a country has a few thousand; settlements; streets."""
 MAX_KEY = 251
 
 _WORD = re.compile(r"[^\W\d_]+|\d+")

@@ -32,6 +32,6 @@ HOUSE_KINDS = ("HOUSES", "HOUSES_PARAMS")
 TAX_OFFICE, POSTCODE, OKATO, OKTMO, KLADR_CODE = "1", "5", "6", "7", "10"
 PARAMETERS = (TAX_OFFICE, POSTCODE, OKATO, OKTMO, KLADR_CODE)
 """Types of parameters that are taken: IFNSFL, PostIndex, OKATO, OKTMO, CODE."""
-REGION_LEVEL, STREET_LEVEL = 1, 8
+REGION_LEVEL, SETTLEMENT_LEVEL, STREET_LEVEL = 1, 6, 8
 GONE = "99"
 """Actuality of an object that a delta took away; as in KLADR."""

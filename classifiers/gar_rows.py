@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from classifiers.address_text import PLACE, STREET, keys_of
+from classifiers.address_text import PLACE, STREET, UPPER, keys_of
 from classifiers.address_words import WordCollector
-from classifiers.gar import STREET_LEVEL
+from classifiers.gar import SETTLEMENT_LEVEL, STREET_LEVEL
 
 Row = tuple[str, ...]
 
@@ -40,8 +40,9 @@ HOUSE_FIELDS = {
 
 
 def search_key_of(name: str, level: int) -> str:
-    """Streets and everything down to them are searched apart."""
-    return keys_of([name], STREET if level >= STREET_LEVEL else PLACE)[0]
+    """Cities and what is above them, settlements, and streets are searched apart."""
+    part = STREET if level >= STREET_LEVEL else PLACE if level >= SETTLEMENT_LEVEL else UPPER
+    return keys_of([name], part)[0]
 
 
 def object_rows(region: str, joined: Iterable[tuple[object, ...]], words: WordCollector | None) -> Iterator[Row]:

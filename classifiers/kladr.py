@@ -15,7 +15,7 @@ from dataclasses import dataclass
 ENCODING = "cp866"
 SOURCE = "kladr"
 LIVE, RESUBORDINATED, GONE = "00", "51", "99"
-STREET_LEVEL = "5"
+SETTLEMENT_LEVEL, STREET_LEVEL = "4", "5"
 OBJECT_DIGITS, STREET_DIGITS, HOUSE_DIGITS = 13, 17, 19
 GROUPS = (2, 5, 8, 11)
 """Ends of the groups SS, RRR, GGG, PPP."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain
 
-from classifiers.address_text import PLACE, STREET, keys_of
+from classifiers.address_text import PLACE, STREET, UPPER, keys_of
 from classifiers.address_words import WordCollector
 from classifiers.dbf import Block, DbfTable, Prefix
-from classifiers.kladr import BY_NAME, LIVE, STREET_LEVEL, level_of
+from classifiers.kladr import BY_NAME, LIVE, SETTLEMENT_LEVEL, STREET_LEVEL, level_of
 from classifiers.text import shown
 from infobase.text_columns import Constant, Repeated, TextColumns
 
@@ -67,7 +67,10 @@ def place_blocks(
     for names_, types, codes, indexes, offices, divisions, okato, status in _blocks(table, "KLADR", region, note):
         levels = [level_of(c) for c in codes]
         actual = _actuality(codes, 11)
-        keys = _keys(names_, actual, PLACE)
+        keys = [
+            UPPER + key[1:] if key and level < SETTLEMENT_LEVEL else key
+            for key, level in zip(_keys(names_, actual, PLACE), levels, strict=True)
+        ]
         words.add(keys)
         _learn_regions(names, levels, codes, names_, types)
         yield codes, levels, names_, keys, types, indexes, okato, offices, divisions, actual, status

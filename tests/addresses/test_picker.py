@@ -6,14 +6,15 @@ from collections.abc import Sequence
 
 import pytest
 
-from classifiers.address_match import MAX_KEYS, MAX_PAIRS, MAX_PLACE_KEYS, MAX_REGIONS, MAX_WORDS
+from classifiers.address_match import MAX_ENTRIES, MAX_KEYS, MAX_WORDS, MIN_ANCHORS, PROBE
 from classifiers.address_picker import AddressPicker
+from classifiers.address_probes import Probes, Range
 from classifiers.address_rows import AddressReader
 from classifiers.address_status import address_state
 from infobase.errors import AccessDenied, AddressesNotLoaded
 from infobase.rights import Access
 from infobase.session import Session
-from infobase.storage import Transaction
+from infobase.storage import Statement, Transaction
 
 LENINA = "01000001000000100"
 
@@ -110,22 +111,21 @@ def test_without_the_right_to_read_there_is_no_picking(loaded: Session) -> None:
         loaded.access = mine
 
 
-def test_a_line_asks_for_a_bounded_number_of_names_and_probes(loaded: Session, monkeypatch: pytest.MonkeyPatch) -> None:
-    probes: list[int] = []
-    asked: list[int] = []
-    in_ranges, word_keys = AddressReader.in_ranges, AddressReader.word_keys
+def test_a_line_reads_a_bounded_part_of_the_index(loaded: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    probed: list[int] = []
+    below, word_keys = Probes.below, AddressReader.word_keys
 
-    def counted(self: AddressReader, tx: Transaction, keys: Sequence[str], anchors: Sequence[str], limit: int = 200):  # type: ignore[no-untyped-def]
-        probes.append(len(keys) * len(anchors))
-        return in_ranges(self, tx, keys, anchors, limit)
+    def counted(self: Probes, keys: Sequence[str], ranges: Sequence[Range], limit: int) -> Statement:
+        probed.append(len(keys) * len(ranges))
+        return below(self, keys, ranges, limit)
 
-    def limited(self: AddressReader, tx: Transaction, begins: Sequence[str], limit: int):  # type: ignore[no-untyped-def]
-        asked.append(len(begins))
+    def limited(self: AddressReader, tx: Transaction, begins: Sequence[str], limit: int) -> list[list[str]]:
         found = word_keys(self, tx, begins, limit)
+        assert len(begins) <= 2 * MAX_WORDS
         assert all(len(keys) <= limit <= MAX_KEYS for keys in found)
         return found
 
-    monkeypatch.setattr(AddressReader, "in_ranges", counted)
+    monkeypatch.setattr(Probes, "below", counted)
     monkeypatch.setattr(AddressReader, "word_keys", limited)
     picker = AddressPicker(loaded)
     letters = "абвгдеклмнопрст"
@@ -137,9 +137,6 @@ def test_a_line_asks_for_a_bounded_number_of_names_and_probes(loaded: Session, m
         "о л м 3-я к 12",
     ]
     for line in lines:
-        probes.clear()
-        asked.clear()
+        probed.clear()
         picker.find(line)
-        assert max(probes, default=0) <= max(MAX_PAIRS, MAX_PLACE_KEYS * MAX_REGIONS), line
-        assert len(probes) <= 3 * (2**MAX_WORDS), line
-        assert sum(asked) <= 3 * 2 * MAX_WORDS, line
+        assert sum(probed) <= MAX_ENTRIES // PROBE + MIN_ANCHORS * MAX_KEYS, line
