@@ -65,7 +65,7 @@ def _one_file(source: Path, members: Sequence[Member], progress: Progress | None
     if not source.is_dir():
         yield source
         return
-    files = sorted({Path(m.place.split("!")[0]) for m in members})
+    files = sorted({Path(m.place.split("!")[0]) for m in members if not m.unread})
     with temporary_folder("classifiers") as scratch:
         packed = scratch / f"{source.resolve().name}.zip"
         with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:

@@ -111,6 +111,7 @@ BANKS = ClassifierKind(
         "YYYYMMDDED01OSBR.zip of the Bank of Russia (or the YYYYMMDD_ED807_full.xml inside it); the older sets bnkseek.dbf "
         "and bnkseek.txt will do as well",
     ),
+    file_name=Bilingual("ГГГГММДДED01OSBR.zip", "YYYYMMDDED01OSBR.zip"),
     published="https://www.cbr.ru/s/newbik",
     formats=(ED807, LEGACY_DBF, LEGACY_TEXT),
     target="Catalog",

@@ -292,6 +292,7 @@ CALENDAR = ClassifierKind(
         "calendar.xml или calendar.json за год (или папка, архив с файлами за несколько лет)",
         "calendar.xml or calendar.json of a year (or a folder or archive with several years)",
     ),
+    file_name=Bilingual("calendar.xml", "calendar.xml"),
     published="https://xmlcalendar.ru/",
     formats=(
         Format(

@@ -22,6 +22,7 @@ from infobase.commands.interface import command_in, group, json_option, option
 from infobase.commands.output import print_json, print_table, progress, remark, say
 from infobase.errors import UsageError
 from infobase.i18n import text
+from infobase.served import door_of
 from infobase.session import Session
 
 classifier = group(
@@ -234,11 +235,22 @@ def _load_watched(
     en="What a base has loaded, what is missing, and how to load it",
 )
 @connection_argument()
+@option(
+    "--watch",
+    "folder",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    ru="Папка (диск), где лежат файлы: команды назовут найденные в ней",
+    en="A folder (the disk) with files: the commands name those found in it",
+)
 @login_options
 @json_option
-def status(connection: str, login: Login, as_json: bool) -> None:
+def status(connection: str, folder: Path | None, login: Login, as_json: bool) -> None:
     with opened(connection, login) as (_, session):
-        found = checklist(session, connection)
+        local = door_of(session.kernel.engine) is None
+        own = bases.template_folder(session) if local else ""
+        folders = [*([folder] if folder else []), *([Path(own)] if own else [])]
+        found = checklist(session, connection, folders=folders)
     if as_json:
         print_json(found)
         return
@@ -272,6 +284,10 @@ def status(connection: str, login: Login, as_json: bool) -> None:
             )
         )
     print_table(headers, rows)
+    for line in found:
+        if line.state in ("missing", "empty", "stale") and line.bring and not line.file:
+            ru = f"{line.kind}: нужен файл: {line.bring}; публикуется: {line.published}"
+            remark(text(ru=ru, en=f"{line.kind}: a file is needed: {line.bring}; published at {line.published}"))
 
 
 for _command in (address, pick, refresh, check_account):

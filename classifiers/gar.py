@@ -27,6 +27,8 @@ ROOTS: Mapping[str, tuple[str, str]] = {
 }
 """The kinds that are read: root element and row."""
 REGIONAL = ("ADDR_OBJ", "ADM_HIERARCHY", "ADDR_OBJ_PARAMS", "HOUSES", "HOUSES_PARAMS")
+NOT_LOADED = ("STEADS", "APARTMENTS", "ROOMS", "CARPLACES")
+"""Kinds of addresses below and beside houses, for which the registers have no place."""
 HOUSE_KINDS = ("HOUSES", "HOUSES_PARAMS")
 
 TAX_OFFICE, POSTCODE, OKATO, OKTMO, KLADR_CODE = "1", "5", "6", "7", "10"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from classifiers.gar import FILE_NAME, HOUSE_KINDS, REGION_FOLDER, REGIONAL, ROOTS
+from classifiers.gar import FILE_NAME, HOUSE_KINDS, NOT_LOADED, REGION_FOLDER, REGIONAL, ROOTS
 from classifiers.recognise import looks_like_xml, xml_root
 from classifiers.source import Member, Source, refused
 from infobase.errors import ClassifierAmbiguous, ClassifierInvalid
@@ -31,6 +31,9 @@ class GarSet:
     common: dict[str, Member] = field(default_factory=dict)
     regions: dict[str, dict[str, Member]] = field(default_factory=dict)
 
+    not_loaded: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """Kind -> files with rows that are not loaded, and their bytes."""
+
     def size(self, region: str, *, houses: bool) -> int:
         """Bytes to read for a region."""
         files = self.regions.get(region, {})
@@ -39,11 +42,12 @@ class GarSet:
 
 def gar_members(source: Source) -> Sequence[Member]:
     """The files of GAR in a source, known by their names, as several kinds share their elements. Where one of them is XML, those that are not
-    belong to the set as well, so that they are told of and not passed over."""
+    belong to the set as well, so that they are told of and not passed over; and so do those of kinds that are not loaded, to be counted."""
     named = [m for m in source.members if _kind_of(m)]
     if not any(looks_like_xml(m.head) for m in named):
         return []
-    return [*named, *(m for m in source.members if m.base_name.lower() == "version.txt")]
+    others = [replace(m, unread=True) for m in source.members if _kind_of(m, NOT_LOADED)]
+    return [*named, *(m for m in source.members if m.base_name.lower() == "version.txt"), *others]
 
 
 def gar_sets(members: Sequence[Member]) -> list[GarSet]:
@@ -51,15 +55,15 @@ def gar_sets(members: Sequence[Member]) -> list[GarSet]:
     groups: dict[str, list[Member]] = {}
     for member in members:
         groups.setdefault(_container(member), []).append(member)
-    made = [_gar_set(own) for own in groups.values()]
+    made = [_gar_set(own) for own in groups.values() if not all(m.unread for m in own)]
     return sorted(made, key=lambda s: (s.date, s.named_delta))
 
 
-def _kind_of(member: Member) -> str:
-    """The kind of a file by its name, "" for what is not read."""
+def _kind_of(member: Member, kinds: Collection[str] = ROOTS) -> str:
+    """The kind of a file by its name, "" when it is none of `kinds`: those that are read."""
     matched = FILE_NAME.fullmatch(member.base_name)
     kind = matched[1].upper() if matched else ""
-    return kind if kind in ROOTS else ""
+    return kind if kind in kinds else ""
 
 
 def _container(member: Member) -> str:
@@ -88,6 +92,9 @@ def _gar_set(members: Sequence[Member]) -> GarSet:
         if member.base_name.lower() == "version.txt":
             version = _version(member)
             continue
+        if member.unread:
+            _count(made, member)
+            continue
         matched = FILE_NAME.fullmatch(member.base_name)
         assert matched is not None
         kind = matched[1].upper()
@@ -108,6 +115,14 @@ def _gar_set(members: Sequence[Member]) -> GarSet:
             place=place, detail=Bilingual(ru, f"version.txt of {made.date}, files of {max(dates)}: different issues")
         )
     return made
+
+
+def _count(made: GarSet, member: Member) -> None:
+    """Files without rows are there for every region and kind."""
+    kind = _kind_of(member, NOT_LOADED)
+    if f"<{kind[:-1]} ".encode() in member.head:
+        files, size = made.not_loaded.get(kind, (0, 0))
+        made.not_loaded[kind] = (files + 1, size + member.size)
 
 
 def _put(made: GarSet, kind: str, member: Member) -> None:

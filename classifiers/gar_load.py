@@ -100,11 +100,20 @@ def into_registers(work: Work) -> Changes:
             load.past = {r for r, last in loaded.items() if place < last}
             _write_set(load)
         made.add(load.difference)
-        remarks += load.remarks
+        remarks += [*load.remarks, *_not_loaded(one)]
         file.settled += load.settled
     if not any(file.found.get(kind, 0) for kind in REGIONAL) and made.nothing and not made.unchanged:
         raise refused(file.sets[0].place, "в файлах нет ни одной записи", "the files have no records")
     return Changes(made.added, made.changed, made.closed, made.unchanged, remarks=tuple(remarks))
+
+
+def _not_loaded(one: GarSet) -> Iterator[str]:
+    """What the set has besides, and nothing here holds."""
+    for kind, (files, size) in sorted(one.not_loaded.items()):
+        yield text(
+            ru=f"{kind} не загружаются: файлов {files}, {size / 1e6:.1f} МБ",
+            en=f"{kind} are not loaded: {files} files, {size / 1e6:.1f} MB",
+        )
 
 
 def _loaded_sets(work: Work, sets: Sequence[GarSet], targets: Targets, houses: bool) -> dict[str, int]:
@@ -291,6 +300,7 @@ GAR = ClassifierKind(
         "архив gar_xml.zip или gar_delta_xml.zip с сайта ФНС, или папку с его содержимым (папки регионов 01..99)",
         "gar_xml.zip or gar_delta_xml.zip from the tax service's site, or a folder of its content (regions 01..99)",
     ),
+    file_name=Bilingual("gar_xml.zip", "gar_xml.zip"),
     published="https://fias.nalog.ru/Frontend",
     formats=(GAR_FORMAT,),
     target="InformationRegister",

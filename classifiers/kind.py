@@ -107,7 +107,7 @@ class ClassifierKind:
     there; those the target lacks are left out. `closed_field`: set for items the file no longer names. `accumulates`: every file adds
     its period (days of rates, years of a calendar) and says nothing of the others. `fresh_days`: how long a version holds good beyond its date, None: for ever.
     `builtin`: file in the product's own data, "" when there is none. `template_file`: how the vendor calls it in a template's folder.
-    `member_bytes`: limit of one unpacked file. `first_format_wins`: its formats are published side by side with the same content, so
+    `file_name`: how the publisher calls the file, for commands. `member_bytes`: limit of one unpacked file. `first_format_wins`: its formats are published side by side with the same content, so
     that a source may hold several; otherwise that is an ambiguity. `beside_data`: millions of records, which only the machine that has the
     data can write; from afar the file travels there. `called`: the source's name in a sentence, where several kinds fill the same target."""
 
@@ -126,6 +126,7 @@ class ClassifierKind:
     fresh_days: int | None = None
     builtin: str = ""
     template_file: str = ""
+    file_name: Bilingual | None = None
     member_bytes: int = MAX_UNPACKED_BYTES
     first_format_wins: bool = False
     beside_data: bool = False

@@ -393,6 +393,7 @@ KLADR = ClassifierKind(
         "архив BASE.7Z (или zip) с таблицами KLADR.DBF, STREET.DBF, DOMA.DBF, SOCRBASE.DBF, ALTNAMES.DBF, или папку с ними",
         "BASE.7Z (or a zip) with KLADR.DBF, STREET.DBF, DOMA.DBF, SOCRBASE.DBF, ALTNAMES.DBF, or a folder of them",
     ),
+    file_name=Bilingual("base.7z", "base.7z"),
     published="https://www.gnivc.ru/inf_provision/classifiers_reference/kladr/",
     formats=(KLADR_FORMAT,),
     target="InformationRegister",

@@ -200,6 +200,7 @@ OKVED2 = ClassifierKind(
         "data-ГГГГММДД-structure-20180402.csv из открытых данных Росстата или таблица CSV, XML, JSON (раздел, код, наименование)",
         "data-YYYYMMDD-structure-20180402.csv of Rosstat's open data, or a table as CSV, XML or JSON (section, code, name)",
     ),
+    file_name=Bilingual("data-ГГГГММДД-structure-20180402.csv", "data-YYYYMMDD-structure-20180402.csv"),
     published="https://rosstat.gov.ru/opendata/7708234640-okved2",
     formats=(
         Format("OKVED2", members_where(_is_okved), lambda members, _: ActivityFile(only(members)), (*XML_STARTS, b"")),

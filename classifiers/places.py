@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from importlib.resources import files
+from itertools import islice
 from pathlib import Path
 
 from classifiers.kind import ClassifierKind
@@ -15,6 +16,9 @@ from infobase.i18n import Bilingual, text
 
 BUILTIN = "builtin"
 MAX_TEMPLATE_DEPTH = 5
+MAX_LOOKED_AT = 200
+"""Files of a folder that are opened to find classifiers in it."""
+NO_CLASSIFIERS = frozenset({".cf", ".cfu", ".dt", ".efd", ".mft", ".1cd", ".epf", ".erf", ".exe"})
 POLL_SECONDS = 0.5
 
 
@@ -55,6 +59,44 @@ def template_file(kind: ClassifierKind, own: str, roots: Sequence[Path], names: 
             f"not found in the folders of templates ({places}); name it: classifier load {kind.name} FILE CONN",
         ),
     )
+
+
+def found_files(folders: Sequence[Path], kinds: Sequence[ClassifierKind]) -> dict[str, Path]:
+    """Kind -> a file or archive in one of the folders that holds it, by content; of several in a folder the last by name, of folders the
+    first. Sets of plain tables are their folder. What cannot be read is passed over: loading it tells what is wrong."""
+    found: dict[str, Path] = {}
+    for folder in folders:
+        here: dict[str, Path] = {}
+        for file in islice(_files(folder), MAX_LOOKED_AT):
+            for kind in kinds:
+                if kind.name not in found and _holds(file, kind):
+                    plain = kind.beside_data and file.suffix.casefold() not in (".zip", ".7z")
+                    here[kind.name] = file.parent if plain else file
+        found = {**here, **found}
+    return found
+
+
+def _files(folder: Path, depth: int = MAX_TEMPLATE_DEPTH) -> Iterator[Path]:
+    """Files that may be a classifier, a few levels deep: none of the product's own kinds."""
+    try:
+        entries = sorted(folder.iterdir())
+    except OSError:
+        return  # no such folder, or none of ours: there is nothing in it
+    for entry in entries:
+        if entry.name.startswith(".") or entry.is_symlink():
+            continue
+        if entry.is_dir():
+            yield from _files(entry, depth - 1) if depth else ()
+        elif entry.suffix.casefold() not in NO_CLASSIFIERS and entry.is_file():
+            yield entry
+
+
+def _holds(file: Path, kind: ClassifierKind) -> bool:
+    try:
+        with open_source(file) as source:
+            return any(form.select(source) for form in kind.formats)
+    except ClassifierInvalid:
+        return False
 
 
 def _named(folder: Path, name: str, depth: int = MAX_TEMPLATE_DEPTH) -> Iterator[Path]:

@@ -274,6 +274,7 @@ RATES = ClassifierKind(
         "XML_daily.asp за день или XML_dynamic.asp валюты за период (или папка, архив с несколькими файлами)",
         "XML_daily.asp of a day or XML_dynamic.asp of a currency for a period (or a folder or archive with several)",
     ),
+    file_name=Bilingual("XML_daily.xml", "XML_daily.xml"),
     published="https://www.cbr.ru/scripts/XML_daily.asp",
     formats=(Format("ValCurs", members_where(_is_rates), lambda members, _: RatesFile(members), XML_STARTS),),
     target="InformationRegister",

@@ -66,6 +66,8 @@ class Member:
     size: int
     opener: Opener
     refuse: Callable[[], None] = lambda: None
+    unread: bool = False
+    """It belongs to what is loaded, and is only counted."""
     done: int = 0
     """Bytes read so far, for progress."""
     _head: bytes | None = field(default=None, repr=False)
@@ -148,7 +150,7 @@ class Source:
             return sha256_of(self.path)
         made = hashlib.sha256()
         for member in sorted(members, key=lambda m: m.name):
-            made.update(member.name.encode() + b"\0" + member.digest())
+            made.update(member.name.encode() + b"\0" + (b"" if member.unread else member.digest()))
         return made.hexdigest()
 
 

@@ -6,11 +6,13 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from classifiers.address_store import loaded_regions, targets_of
 from classifiers.kind import ClassifierKind
 from classifiers.kinds import KINDS
+from classifiers.places import found_files
 from infobase.i18n import Bilingual
 from infobase.metadata.model import ClassifierUse
 from infobase.query_model import Query, SelectItem
@@ -32,7 +34,8 @@ STATES: Mapping[str, Bilingual] = {
 @dataclass(frozen=True, slots=True)
 class ClassifierStatus:
     """One line of the checklist. `rows`: records in the target now; `version`: what was loaded last; `command`: what loads or renews it.
-    `source`: the kind whose records the target holds instead, of a line that is "replaced"."""
+    `file`: what the command loads from a folder that was looked into, "" when it has to be brought: `bring` and `published` say which and from
+    where. `source`: the kind whose records the target holds instead, of a line that is "replaced"."""
 
     kind: str
     title: str
@@ -42,6 +45,9 @@ class ClassifierStatus:
     command: str
     version: ClassifierVersion | None = None
     source: str = ""
+    file: str = ""
+    bring: str = ""
+    published: str = ""
 
     @property
     def told(self) -> str:
@@ -53,12 +59,16 @@ class ClassifierStatus:
         return self.version.version_date if self.version else ""
 
 
-def checklist(session: Session, connection: str = "CONN", today: dt.date | None = None) -> list[ClassifierStatus]:
+def checklist(
+    session: Session, connection: str = "CONN", today: dt.date | None = None, folders: Sequence[Path] = ()
+) -> list[ClassifierStatus]:
     """Every classifier the configuration wants, in the order people load them; then what is loaded besides. `connection` stands in the
-    commands. Rights: reading the targets (of addresses also the register of regions)."""
+    commands. `folders`: where files are looked for, so that the commands name them. Rights: reading the targets (of addresses also the register of regions)."""
     versions = {v.kind: v for v in session.classifiers.all()}
     uses = session.kernel.configuration.classifiers
     day = today or session.now().date()
+    sought = [k for k in KINDS.values() if k.name in uses and not k.builtin and not k.template_file]
+    files = found_files(folders, sought) if folders else {}
     made = []
     for name, kind in KINDS.items():
         version = versions.get(name)
@@ -68,7 +78,16 @@ def checklist(session: Session, connection: str = "CONN", today: dt.date | None 
             state = _state(fresh_days(kind, use), version, rows, day)
             made.append(
                 ClassifierStatus(
-                    name, str(kind.title), state, rows, use.target, load_command(kind, connection), version
+                    name,
+                    str(kind.title),
+                    state,
+                    rows,
+                    use.target,
+                    load_command(kind, connection, files.get(name)),
+                    version,
+                    file=str(files.get(name, "")),
+                    bring="" if kind.builtin or kind.template_file else str(kind.bring),
+                    published=kind.published,
                 )
             )
         elif version is not None:
@@ -121,11 +140,17 @@ def _count(session: Session, target: str) -> int:
     return int(found) if isinstance(found, Decimal | int) else 0
 
 
-def load_command(kind: ClassifierKind, connection: str) -> str:
-    """The command that loads a kind with the least trouble."""
-    place = f"'{connection}'" if set(connection) & set(' ;"&()$') else connection
+def load_command(kind: ClassifierKind, connection: str, file: Path | None = None) -> str:
+    """The command that loads a kind with the least trouble. `file`: one that holds it; else the one to bring stands under its published name."""
+    place = _quoted(connection)
+    if file is not None:
+        return f"infobase classifier load {kind.name} {_quoted(str(file))} {place}"
     if kind.builtin:
         return f"infobase classifier load {kind.name} builtin {place}"
     if kind.template_file:
         return f"infobase classifier load {kind.name} {place}"
-    return f"infobase classifier load {kind.name} FILE {place}"
+    return f"infobase classifier load {kind.name} {kind.file_name or 'FILE'} {place}"
+
+
+def _quoted(word: str) -> str:
+    return f"'{word}'" if set(word) & set(' ;"&()$') else word

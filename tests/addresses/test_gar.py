@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -110,6 +111,24 @@ def test_the_real_set_and_its_delta(session: Session) -> None:
         "468321",
         "468321, Байконур г, Школьная-2 ул, дом 30 корп 1",
     )
+
+
+@pytest.mark.parametrize("form", ["zip", "folder"])
+def test_what_is_not_loaded_is_counted(session: Session, tmp_path: Path, form: str) -> None:
+    wipe(session)
+    path = tmp_path / ("full.zip" if form == "zip" else "full")
+    write_gar(path, {"50": sample_region("50")}, DAY)
+    apartment = b'<APARTMENTS><APARTMENT ID="1" OBJECTID="2" NUMBER="3"/></APARTMENTS>'
+    others = {f"50/{gar_name('APARTMENTS', DAY)}": apartment, f"50/{gar_name('ROOMS', DAY)}": b"<ROOMS/>"}
+    for name, body in others.items():
+        if form == "zip":
+            with zipfile.ZipFile(path, "a") as archive:
+                archive.writestr(name, body)
+        else:
+            (path / name).write_bytes(body)
+    remarks = load(session, "gar", path).remarks
+    assert [r for r in remarks if "не загружаются" in r] == ["APARTMENTS не загружаются: файлов 1, 0.0 МБ"]
+    assert load(session, "gar", path).nothing_new
 
 
 def test_a_full_set_is_searched_with_what_is_known(based: Session) -> None:

@@ -244,6 +244,23 @@ def test_the_checklist_of_an_empty_base_names_every_command(empty: str) -> None:
     )
 
 
+def test_the_checklist_names_the_file_to_load_or_to_bring(empty: str, tmp_path: Path) -> None:
+    disk = tmp_path / "my disk"
+    put(disk, "calendars/2024.xml", CALENDAR_XML)
+    put(disk, "1Cv8.dt", "no classifier")
+    put(disk, "broken.zip", b"PK\x03\x04 cut")
+    (disk / "bik").mkdir()
+    write_small_ed807(disk / "bik" / "a.zip", business_day=dt.date(2026, 1, 12))
+    with open_crm(f'File="{empty}";') as session:
+        lines = {line.kind: line for line in checklist(session, empty, folders=[tmp_path / "none", disk])}
+    assert lines["banks"].command == f"infobase classifier load banks '{disk / 'bik' / 'a.zip'}' {empty}"
+    assert lines["calendar"].file == str(disk / "calendars" / "2024.xml")
+    activities = lines["okved2"]
+    assert ("structure-20180402.csv" in activities.command, activities.file) == (True, "")
+    assert activities.published.startswith("https://rosstat.gov.ru/")
+    assert all("FILE" not in line.command for line in lines.values())
+
+
 def test_the_checklist_tells_stale_and_emptied(empty: str, tmp_path: Path) -> None:
     with open_crm(f'File="{empty}";') as session:
         write_small_ed807(tmp_path / "a.zip", business_day=dt.date(2026, 1, 12))
