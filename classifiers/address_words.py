@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from itertools import islice
 from types import TracebackType
 from typing import Self
 
@@ -18,6 +19,7 @@ from infobase.storage import Statement
 
 REMEMBERED = 100_000
 """Names kept in memory; more are put aside into a scratch store."""
+SORTED_AT_ONCE = 25_000
 FIELDS = {"Word": 251, "SearchKey": 251}
 
 
@@ -46,23 +48,26 @@ class WordCollector:
     def write(self, session: Session, register: str) -> int:
         """Add to the register what it lacks; how many pairs."""
         with bulk_records(session, register) as bulk:
-            if self._aside is None:
+            if self._aside is None and bulk.count() <= self._limit:
                 known = {f"{word}\0{key}" for word, key in _known(session, register)}
                 return bulk.write(FIELDS, self._pairs(known))
             self._put_aside(self._pairs(), "fresh")
             self._put_aside(_known(session, register), "known")
+            assert self._aside is not None
             rows = self._aside.execute("SELECT word, key FROM fresh EXCEPT SELECT word, key FROM known ORDER BY 1, 2")
             return bulk.write(FIELDS, rows)
 
     def _pairs(self, without: Collection[str] = ()) -> Iterator[list[str]]:
-        """In the order of the register, `without` some. Whole texts are sorted: pairs would take three times as long and the memory."""
+        """`without` some; those of so many keys at a time in the order of the register, for memory. Whole texts are sorted: pairs would take
+        three times as long and the memory."""
         self._keys.discard("")
-        single = {key for key in self._keys if key[1:].isalpha()}
-        lines = [f"{key}\0{key}" for key in single]
-        for key in self._keys - single:
-            lines += [f"{key[0]}{word}\0{key}" for word in set(words_of_key(key))]
-        lines.sort()
-        return (line.split("\0") for line in lines if line not in without)
+        keys = iter(self._keys)
+        while part := list(islice(keys, SORTED_AT_ONCE)):
+            lines: list[str] = []
+            for key in part:
+                lines += [f"{key[0]}{word}\0{key}" for word in _words(key)]
+            lines.sort()
+            yield from (line.split("\0") for line in lines if line not in without)
 
     def _put_aside(self, pairs: Iterable[Sequence[object]], table: str) -> None:
         if self._aside is None:
@@ -72,6 +77,14 @@ class WordCollector:
             for name in ("fresh", "known"):
                 self._aside.execute(f"CREATE TABLE {name}(word, key, PRIMARY KEY (word, key)) WITHOUT ROWID")
         self._aside.executemany(f"INSERT OR IGNORE INTO {table} VALUES (?, ?)", pairs)
+
+
+def _words(key: str) -> Collection[str]:
+    """The distinct words of a key; mere letters between blanks are not looked through one by one."""
+    name = key[1:]
+    if name.isalpha():
+        return (name,)
+    return set(name.split(" ") if name.replace(" ", "").isalpha() else words_of_key(key)) - {""}
 
 
 def _known(session: Session, register: str) -> Iterator[tuple[object, ...]]:
