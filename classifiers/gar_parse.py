@@ -14,6 +14,7 @@ from lxml import etree
 from classifiers.gar import ROOTS
 from classifiers.source import Member, refused
 from classifiers.text import shown
+from classifiers.xml_stream import BAD_ENCODING, CUT_IN_HEAD
 from infobase.errors import ClassifierInvalid
 
 MAX_FILE_BYTES = 1 << 40
@@ -47,7 +48,7 @@ class GarRows:
                 parser.feed(chunk)
                 if note is not None:
                     note(self.member.done)
-            parser.close()
+            self._close(parser, target)
         except etree.XMLSyntaxError as error:
             raise self._broken(error) from error
         except UnicodeError as error:
@@ -55,6 +56,21 @@ class GarRows:
         if not target.opened:
             raise refused(self.member.place, "файл пуст", "the file is empty")
         return self.rows
+
+    def _close(self, parser: etree.XMLParser, target: _Target) -> None:
+        if not self.member.done:
+            raise refused(self.member.place, "файл пуст", "the file is empty")
+        try:
+            parser.close()
+        except etree.XMLSyntaxError as error:
+            raise self._broken(error, cut=target.opened or getattr(error, "code", 0) in CUT_IN_HEAD) from error
+
+    def flag(self, attributes: Attributes, name: str) -> bool:
+        """0 or 1. Of a row the file was cut in the parser gives what is there before it tells of the cut: none is 0."""
+        value = attributes.get(name, "0")
+        if value not in ("0", "1"):
+            raise self.wrong(name, value, "нужно 0 или 1", "0 or 1 is needed")
+        return value == "1"
 
     def wrong(self, field: str, value: str, ru: str, en: str) -> ClassifierInvalid:
         """The error with its place."""
@@ -90,21 +106,17 @@ class GarRows:
             raise self.wrong(name, value, "нужна дата ГГГГ-ММ-ДД", "a date YYYY-MM-DD is needed") from error
         return value
 
-    def _broken(self, error: etree.XMLSyntaxError) -> ClassifierInvalid:
+    def _broken(self, error: etree.XMLSyntaxError, *, cut: bool = False) -> ClassifierInvalid:
         line, column = error.position
         where_ru, where_en = f"строка {line}, символ {column}", f"line {line}, column {column}"
         after_ru, after_en = f"{where_ru}, после записи {self.rows}", f"{where_en}, after record {self.rows}"
-        what = shown(error.msg or "")
-        cut = {
-            etree.ErrorTypes.ERR_DOCUMENT_END,
-            etree.ErrorTypes.ERR_TAG_NOT_FINISHED,
-            etree.ErrorTypes.ERR_DOCUMENT_EMPTY,
-            etree.ErrorTypes.ERR_GT_REQUIRED,
-            etree.ErrorTypes.ERR_ATTRIBUTE_NOT_FINISHED,
-        }
-        if getattr(error, "code", None) in cut:
+        what = shown((error.msg or "").partition(", line ")[0])
+        if cut:
             ru = f"файл обрывается ({after_ru}); возьмите его заново"
             return refused(self.member.place, ru, f"the file is cut short ({after_en}); get it again")
+        if getattr(error, "code", 0) == BAD_ENCODING:
+            ru = f"кодировка не та, что объявлена ({after_ru})"
+            return refused(self.member.place, ru, f"the code page is not the declared one ({after_en})")
         return refused(self.member.place, f"ошибка XML ({after_ru}): {what}", f"XML error ({after_en}): {what}")
 
 

@@ -74,7 +74,7 @@ class GarScratch:
     # --- rows of the files ---
 
     def _object(self, rows: GarRows, a: Attributes, dead: bool) -> tuple[object, ...] | None:
-        live = a.get("ISACTUAL") == "1" and a.get("ISACTIVE") == "1"
+        live = rows.flag(a, "ISACTIVE") & rows.flag(a, "ISACTUAL")
         if not live and not (dead and _last(a)):
             return None
         level = rows.number(a, "LEVEL")
@@ -84,13 +84,13 @@ class GarScratch:
             rows.number(a, "PREVID", "0"),
             live,
             rows.text(a, "OBJECTGUID", 36),
-            rows.text(a, "NAME", 250),
+            _name(rows, a),
             rows.text(a, "TYPENAME", 50),
             level,
         )
 
     def _house(self, rows: GarRows, a: Attributes, dead: bool) -> tuple[object, ...] | None:
-        live = a.get("ISACTUAL") == "1" and a.get("ISACTIVE") == "1"
+        live = rows.flag(a, "ISACTIVE") & rows.flag(a, "ISACTUAL")
         if not live and not (dead and _last(a)):
             return None
         additions = ((a.get(f"ADDTYPE{n}", ""), rows.text(a, f"ADDNUM{n}", 50)) for n in (1, 2))
@@ -107,7 +107,7 @@ class GarScratch:
         )
 
     def _edge(self, rows: GarRows, a: Attributes, dead: bool) -> tuple[object, ...] | None:
-        live = a.get("ISACTIVE") == "1"
+        live = rows.flag(a, "ISACTIVE")
         if not live and not (dead and _last(a)):
             return None
         number, path = rows.number(a, "OBJECTID"), a.get("PATH", "")
@@ -161,6 +161,13 @@ class GarScratch:
         orphan = "e.parent AND NOT EXISTS (SELECT 1 FROM object p WHERE p.number = e.parent AND p.live)"
         all_of_them, orphans = self.store.execute(f"SELECT count(*), sum({orphan}) {placed}").fetchone()
         return int(orphans or 0) * 100 <= int(all_of_them)
+
+
+def _name(rows: GarRows, a: Attributes) -> str:
+    name = rows.text(a, "NAME", 250)
+    if not name:
+        raise rows.wrong("NAME", name, "не заполнено", "is empty")
+    return name
 
 
 def _last(a: Attributes) -> bool:

@@ -121,10 +121,15 @@ def csv_rows(reading: Reading, aliases: Aliases, positions: Positions | None) ->
 def numbered_rows(reading: Reading) -> Iterator[tuple[int, list[str]]]:
     """The rows of a CSV that are not blank, with their numbers: from 1, blank ones counted, as a spreadsheet shows them."""
     text = decoded(reading)
-    lines = text.splitlines()
-    source = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter_of(lines[:20]), strict=False)
+    lines = list(io.StringIO(text, newline=""))
+    delimiter = delimiter_of(text.splitlines()[:20])
+    source = csv.reader(lines, delimiter=delimiter, strict=False)
+    begun = 0
     try:
         for number, row in enumerate(source, 1):
+            if source.line_num == len(lines):
+                _demand_closed(reading, lines[begun:], delimiter, number)
+            begun = source.line_num
             if any(cell.strip() for cell in row):
                 yield number, row
     except csv.Error as error:
@@ -132,6 +137,17 @@ def numbered_rows(reading: Reading) -> Iterator[tuple[int, list[str]]]:
         raise refused(
             reading.member.place, f"строка {line}: не CSV ({error})", f"line {line}: no CSV ({error})"
         ) from error
+
+
+def _demand_closed(reading: Reading, last: Sequence[str], delimiter: str, number: int) -> None:
+    """ClassifierInvalid when the file ends inside a quoted cell: it was cut there."""
+    try:
+        list(csv.reader(last, delimiter=delimiter, strict=True))
+    except csv.Error as error:
+        if "unexpected end of data" in str(error):
+            ru = f"файл обрывается внутри кавычек (строка {number}); возьмите его заново"
+            en = f"the file is cut inside quotes (line {number}); get it again"
+            raise refused(reading.member.place, ru, en) from error
 
 
 def decoded(reading: Reading) -> str:
@@ -147,6 +163,9 @@ def decoded(reading: Reading) -> str:
             return data.decode(encoding)
         except UnicodeDecodeError as error:
             line = data.count(b"\n", 0, error.start) + 1
+            if encoding == "utf-8-sig" and error.start >= len(data) - 3 and "end of data" in error.reason:
+                ru, en = "файл обрывается посреди буквы", "the file is cut inside a letter"
+                raise refused(reading.member.place, f"строка {line}: {ru}", f"line {line}: {en}") from error
     ru, en = f"строка {line}: не UTF-8, не windows-1251 и не cp866", f"line {line}: not UTF-8, windows-1251 or cp866"
     raise refused(reading.member.place, ru, en)
 

@@ -155,7 +155,7 @@ def _closed(parser: etree.XMLPullParser) -> Exception | None:
     return None
 
 
-_CUT_IN_HEAD = frozenset(
+CUT_IN_HEAD = frozenset(
     {
         etree.ErrorTypes.ERR_DOCUMENT_EMPTY,
         etree.ErrorTypes.ERR_COMMENT_NOT_FINISHED,
@@ -167,7 +167,7 @@ _CUT_IN_HEAD = frozenset(
     }
 )
 """What the parser says of a document that ends before its first element is whole."""
-_BAD_ENCODING = etree.ErrorTypes.ERR_INVALID_ENCODING
+BAD_ENCODING = etree.ErrorTypes.ERR_INVALID_ENCODING
 
 
 def _at_end(reading: Reading, error: Exception, begun: bool) -> ClassifierInvalid:
@@ -178,7 +178,7 @@ def _at_end(reading: Reading, error: Exception, begun: bool) -> ClassifierInvali
     ):  # so the parser calls a reference it does not know and may not look for
         ru = f"после записи {reading.records}: ссылка (&...;) на то, чего в файле нет"
         return refused(reading.member.place, ru, f"after record {reading.records}: a reference (&...;) to nothing")
-    return _cut(reading, error) if begun or code in _CUT_IN_HEAD else _broken(reading, error, begun)
+    return _cut(reading, error) if begun or code in CUT_IN_HEAD else _broken(reading, error, begun)
 
 
 def _cut(reading: Reading, error: Exception) -> ClassifierInvalid:
@@ -193,7 +193,7 @@ def _broken(reading: Reading, error: Exception, begun: bool) -> ClassifierInvali
     what = str(getattr(error, "msg", "") or error).partition(", line ")[0]
     place_ru = f"строка {line}, символ {column}, после записи {reading.records}"
     place_en = f"line {line}, column {column}, after record {reading.records}"
-    if getattr(error, "code", None) == _BAD_ENCODING:
+    if getattr(error, "code", None) == BAD_ENCODING:
         ru, en = f"кодировка не та, что объявлена ({place_ru})", f"the code page is not the declared one ({place_en})"
     elif not begun:
         ru, en = f"неверное объявление XML ({place_ru}): {what}", f"broken XML declaration ({place_en}): {what}"

@@ -329,3 +329,24 @@ def test_version_txt_of_another_issue(session: Session, tmp_path: Path, written:
     else:
         with pytest.raises(ClassifierAmbiguous, match=r"version\.txt"):
             load(session, "gar", tmp_path / "gar")
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [({"ISACTIVE": "да"}, "поле ISACTIVE: «да», нужно 0 или 1"), ({"NAME": " "}, "поле NAME: «», не заполнено")],
+)
+def test_flags_and_names_must_be_there(session: Session, tmp_path: Path, change: dict[str, object], told: str) -> None:
+    region = sample_region("52")
+    region["ADDR_OBJ"][1] |= change
+    write_gar(tmp_path / "gar.zip", {"52": region}, DAY)
+    with pytest.raises(ClassifierInvalid, match=f"запись 2 .OBJECT., {told}"):
+        load(session, "gar", tmp_path / "gar.zip")
+
+
+@pytest.mark.parametrize("kept", [0, 60, 300, 302, 320])
+def test_files_of_gar_cut_anywhere(session: Session, tmp_path: Path, kept: int) -> None:
+    write_gar(tmp_path / "gar", {"53": sample_region("53")}, DAY)
+    file = next((tmp_path / "gar" / "53").glob("AS_HOUSES_2*"))
+    file.write_bytes(file.read_bytes()[:kept])
+    with pytest.raises(ClassifierInvalid, match="обрывается" if kept else "файл пуст"):
+        load(session, "gar", tmp_path / "gar")

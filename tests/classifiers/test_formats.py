@@ -628,3 +628,10 @@ def test_faults_of_xml_are_called_what_they_are(tmp_path: Path, kind: str) -> No
     assert "кодировка не та" in refusal(kind, put(tmp_path, "page.xml", body, "cp1251"))
     last = body.rindex('="') + 2
     assert "ссылка" in refusal(kind, put(tmp_path, "entity.xml", f"{body[:last]}&unknown;{body[last:]}"))
+
+
+def test_tables_cut_inside_a_cell_or_a_letter_are_told(tmp_path: Path) -> None:
+    at = OKVED_CSV.index("Растениеводство") + 5
+    assert "внутри кавычек (строка 2)" in refusal("okved2", put(tmp_path, "a.csv", OKVED_CSV[:at], "cp1251"))
+    letter = OKSM_CSV.encode().index("БОЛИВИЯ".encode()) + 1
+    assert "строка 4: файл обрывается" in refusal("oksm", put(tmp_path, "b.csv", OKSM_CSV.encode()[:letter]))
