@@ -129,7 +129,7 @@ def _print_changes(changes: list[Change]) -> None:
         "A",
         "B",
         "B/A",
-        "95 %",
+        "99 %",
         text(ru="Вывод", en="Verdict"),
     )
     rows = [

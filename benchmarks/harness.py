@@ -79,13 +79,18 @@ class Duel:
         """Of the sums: single rounds are too short for the server's clock of 10 ms."""
         return sum(a.cpu for a in self.ours) / max(sum(b.cpu for b in self.raw), 1e-9)
 
+    @property
+    def cpu_ratios(self) -> tuple[float, ...]:
+        """Round by round, of the rounds that the clock could tell from nothing: for their spread."""
+        return tuple(a.cpu / b.cpu for a, b in zip(self.ours, self.raw, strict=True) if a.cpu > 0 and b.cpu > 0)
+
     def figures(self, scenario: str, engine: str, name: str, target: str, note: str = "") -> list[Figure]:
         """The ratio by the clock, which has the target, and that of processor time beside it."""
         ours, raw = (statistics.median(s.wall for s in side) * 1000 for side in (self.ours, self.raw))
         told = f"{ours:.4g} ms against {raw:.4g} ms" + (f"; {note}" if note else "")
         return [
             Figure(scenario, engine, name, self.ratio, "x", target, told, self.ratios),
-            Figure(scenario, engine, f"{name}, CPU", self.cpu_ratio, "x"),
+            Figure(scenario, engine, f"{name}, CPU", self.cpu_ratio, "x", samples=self.cpu_ratios),
         ]
 
 

@@ -88,7 +88,8 @@ def _pooled(runs: Sequence[Results]) -> Iterable[Figure]:
 
 @dataclass(frozen=True)
 class Change:
-    """One figure in two runs. `ratio`: after to before; `low`, `high`: where that ratio lies in 95 of 100 cases, as far as the rounds tell."""
+    """One figure in two runs. `ratio`: after to before; `low`, `high`: where that ratio lies in 99 of 100 cases, as far as the rounds
+    tell: a run has dozens of figures, of which one in twenty would else be found changed without a change."""
 
     before: Figure
     after: Figure
@@ -114,13 +115,21 @@ def _change(before: Figure, after: Figure, tolerance: float, alike: bool) -> Cha
         ratio = after.value / before.value
         low, high = _interval(before.samples, after.samples, ratio)
     verdict: Verdict = _verdict(low, high, tolerance, before.better)
+    if verdict != "same" and not _spread_known(before, after):
+        verdict = "noise"
     if before.unit in _ABSOLUTE and not alike:
         verdict = "incomparable"
     return Change(before, after, ratio, low, high, verdict)
 
 
+def _spread_known(before: Figure, after: Figure) -> bool:
+    """Counts have no spread; of anything else a lone measurement says nothing about it."""
+    counted = before.unit == "" and float(before.value).is_integer() and float(after.value).is_integer()
+    return counted or min(len(before.samples), len(after.samples)) >= _FEWEST
+
+
 def _interval(before: Sequence[float], after: Sequence[float], ratio: float) -> tuple[float, float]:
-    """The bootstrap's 95 % interval of the ratio of medians; a point where there are no rounds to tell (counts)."""
+    """The bootstrap's 99 % interval of the ratio of medians; a point where there are no rounds to tell."""
     if min(len(before), len(after)) < _FEWEST:
         return ratio, ratio
     random = Random(1)
@@ -129,7 +138,7 @@ def _interval(before: Sequence[float], after: Sequence[float], ratio: float) -> 
         / statistics.median(random.choices(before, k=len(before)))
         for _ in range(RESAMPLES)
     )
-    return made[RESAMPLES * 25 // 1000], made[RESAMPLES * 975 // 1000]
+    return made[RESAMPLES * 5 // 1000], made[RESAMPLES * 995 // 1000]
 
 
 def _verdict(low: float, high: float, tolerance: float, better: str) -> Verdict:

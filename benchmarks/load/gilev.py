@@ -88,7 +88,7 @@ def measure(connection: str | ConnectionString, seconds: float, progress: Progre
 
 @contextmanager
 def _scratch(connection: str | ConnectionString) -> Iterator[str]:
-    """A place for a base beside the given one; removed afterwards, and those that killed runs have left, too."""
+    """A place for a base beside the given one, removed afterwards."""
     where = parse(connection) if isinstance(connection, str) else connection
     token = f"bench_{secrets.token_hex(4)}"
     if where.kind == "file":

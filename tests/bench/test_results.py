@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from random import Random
+from statistics import median
 
 import pytest
 
@@ -86,10 +87,28 @@ def test_counts_have_no_noise() -> None:
     assert verdict(figure(0, unit=""), figure(0, unit="")) == "same"
 
 
+def test_a_lone_measurement_is_no_verdict() -> None:
+    assert verdict(figure(1.0), figure(1.4)) == "noise"
+    assert verdict(figure(1.0), figure(1.01)) == "same"
+    assert verdict(figure(0.95, unit=""), figure(0.7, unit="")) == "noise"
+
+
+def test_the_same_code_measured_twice_is_not_found_changed() -> None:
+    """Forty figures of sixteen rounds that scatter by a fifth, as on a shared machine; and half again as slow, which is found."""
+    pairs = [(rounds(1.0, 0.35, 2 * n), rounds(1.0, 0.35, 2 * n + 1)) for n in range(40)]
+    verdicts = [verdict(figure(median(a), a), figure(median(b), b)) for a, b in pairs]
+    assert {"better", "worse"}.isdisjoint(verdicts)
+    slowed = [(a, tuple(1.5 * s for s in b)) for a, b in pairs]
+    found = [verdict(figure(median(a), a), figure(median(b), b)) for a, b in slowed]
+    assert "better" not in found
+    assert found.count("worse") >= 30
+
+
 def test_times_of_different_machines_are_not_compared() -> None:
-    assert verdict(figure(1, unit="ms"), figure(2, unit="ms"), cpu="B") == "incomparable"
-    assert verdict(figure(1, unit="ms"), figure(2, unit="ms")) == "worse"
-    assert verdict(figure(1), figure(2), cpu="B") == "worse"
+    a, b = rounds(1.0, 0.1), rounds(2.0, 0.1)
+    assert verdict(figure(1, a, unit="ms"), figure(2, b, unit="ms"), cpu="B") == "incomparable"
+    assert verdict(figure(1, a, unit="ms"), figure(2, b, unit="ms")) == "worse"
+    assert verdict(figure(1, a), figure(2, b), cpu="B") == "worse"
 
 
 def test_a_duel_tells_the_median_of_the_rounds() -> None:

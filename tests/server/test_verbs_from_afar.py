@@ -134,6 +134,12 @@ def test_every_verb_has_its_place_in_the_table() -> None:
     assert set(REFUSED) == set(ELSEWHERE)
 
 
+@pytest.fixture(autouse=True)
+def own_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """`check --fix` puts its backup where it is called."""
+    monkeypatch.chdir(tmp_path)
+
+
 @pytest.fixture
 def afar(place: RemotePlace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Afar]:
     monkeypatch.setenv("INFOBASE_KEYS", str(tmp_path / "keys"))
