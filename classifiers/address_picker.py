@@ -99,7 +99,7 @@ class AddressPicker:
             words, house = words_of(typed), None
         kinds = self._kind_words(tx)
         named = [w for w in words if w.isalpha() and w not in kinds]
-        weak = [w for w in words if not w.isalpha() or (len(w) == 1 and len(named) > 1)]
+        weak = [w for w in words if not w.isalpha() or (len(w) == 1 and w not in kinds and len(named) > 1)]
         strong = [w for w in named if w not in weak]
         if not strong:
             strong = [w for w in words if w.isalpha()] or list(words)
@@ -124,7 +124,7 @@ class AddressPicker:
         house = words_of(typed.house.shown) if typed.house and not typed.house.certain else []
         numbers = [w for w in (*typed.weak, *house) if w.isdigit()]
         found: dict[str, None] = {}
-        for kinds in _as_names(self._reader.known_words(tx, typed.kinds)):
+        for kinds in _as_names(self._reader.known_words(tx, [k for k in typed.kinds if len(k) > 2])):
             found |= dict.fromkeys(matches(self._reader, tx, (*typed.strong, *kinds), upper, numbers))
         return self._chains(tx, list(found)[:MAX_RANKED])
 
