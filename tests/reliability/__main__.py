@@ -15,7 +15,7 @@ import click
 from engine_server.embedded import EmbeddedCluster
 from tests import postgres
 from tests.bases import file_place, server_place
-from tests.reliability import disk, failing, gate, interrupted, powercut, powered, record, served
+from tests.reliability import crashes, disk, failing, gate, interrupted, powercut, powered, record, served, twins
 from tests.reliability.fuzz import READERS, fuzz
 from tests.reliability.ground import Ground, lay
 from tests.reliability.interrupted import Outcomes
@@ -148,6 +148,42 @@ def cuts_command(
     with powered.file_mode() if mode == "file" else powered.server_mode(_settings(setting)) as (ground, cut, back):
         work = lambda o: interrupted.cuts(ground, o, rounds, seed, cut, back)  # noqa: E731
         _interrupt(ground, names, "cuts", save, work, Outcomes.counts_in_time, under)
+
+
+@main.command("twins")
+@_interrupting
+@journal_option
+@click.option("--rounds", default=50, show_default=True)
+def twins_command(names: tuple[str, ...], mode: str, seed: int, save: Path | None, journal: str, rounds: int) -> None:
+    """Two of the same operation at once on one base: restore, unless others are named."""
+    os.environ["INFOBASE_JOURNAL"] = journal
+    broken = 0
+    with _ground(mode) as ground:
+        lay(ground)
+        for operation in interrupted.operations_of(names or ("restore",), files=mode == "file"):
+            found = twins.twins(ground, operation, rounds, seed)
+            click.echo(str(found))
+            if save:
+                record.save("twins", f"{operation.name}, {mode}", found.counts(), save)
+            broken += not found.sound
+    sys.exit(1 if broken else 0)
+
+
+@main.command("crashes")
+@click.argument("ways", nargs=-1, type=click.Choice(list(crashes.WAYS)))
+@click.option("--rounds", default=100, show_default=True, help="For each way.")
+@click.option("--seed", default=1)
+@saving
+def crashes_command(ways: tuple[str, ...], rounds: int, seed: int, save: Path | None) -> None:
+    """Stop PostgreSQL at once, kill it, its workers, an application server, or the users, while several post."""
+    broken = 0
+    for way in ways or crashes.WAYS:
+        tally = crashes.crashes(way, rounds, click.echo, seed)
+        click.echo(f"crashes, {way}: {tally}")
+        if save:
+            record.save("crashes", way, tally.counts(), save)
+        broken += not (tally.sound and tally.acknowledged)
+    sys.exit(1 if broken else 0)
 
 
 @main.command("faults")

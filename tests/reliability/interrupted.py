@@ -132,20 +132,21 @@ def kills(ground: Ground, operation: Operation, rounds: int, seed: int = 1) -> O
         process = _run_until(operation, ground, moment)
         state = ended(outcomes, operation, ground, process, process.kill())
         moments.learn(moment, new=state == NEW)
-    _close(outcomes, operation, ground, before)
+    close(outcomes.broken, operation, ground, before)
     return outcomes
 
 
-def _close(outcomes: Outcomes, operation: Operation, ground: Ground, before: set[str]) -> None:
-    """It goes through in peace, leaves nothing of the interrupted behind, and the base it read from is as it was."""
+def close(broken: list[str], operation: Operation, ground: Ground, before: set[str]) -> None:
+    """It goes through in peace, leaves nothing of the interrupted behind, and the base it read from is as it was; else `broken` grows."""
+    operation.prepare(ground)
     whole_time(operation, ground)
     left = sorted(set(leftovers(ground)) - before)
     if left:
-        outcomes.broken.append(f"left behind: {left}")
+        broken.append(f"left behind: {left}")
     try:
         states.check_source(ground)
     except Broken as e:
-        outcomes.broken.append(str(e))
+        broken.append(str(e))
 
 
 def _run_until(operation: Operation, ground: Ground, moment: float) -> Child:
@@ -217,7 +218,7 @@ def cuts(
         back()
         state = ended(outcomes, operation, ground, process, code if done else -9)
         moments.learn(moment, new=state == NEW)
-    _close(outcomes, operation, ground, before)
+    close(outcomes.broken, operation, ground, before)
     return outcomes
 
 
@@ -256,6 +257,7 @@ def full_disk(ground: Ground, operation: Operation, steps: int = 20) -> Outcomes
 
 __all__ = [
     "Outcomes",
+    "close",
     "cuts",
     "ended",
     "file_ground",

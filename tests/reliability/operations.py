@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from infobase.errors import CheckFailed
 from infobase.storage import Statement
 from tests.bases import Place
 from tests.reliability import states
+from tests.reliability.disk import sync_disk_of
 from tests.reliability.ground import Ground, make_base
 from tests.reliability.states import NEW, OLD, OLD_GOOD, Broken
 
@@ -118,7 +118,7 @@ def _old_export(ground: Ground) -> None:
 def settled(operation: Operation, ground: Ground) -> None:
     """The old state, on the disk."""
     operation.prepare(ground)
-    os.sync()
+    sync_disk_of(ground.work)
 
 
 OPERATIONS: tuple[Operation, ...] = (

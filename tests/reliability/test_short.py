@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.bases import file_place, server_place
-from tests.reliability import disk, failing, gate, interrupted, powercut, record, served
+from tests.reliability import crashes, disk, failing, gate, interrupted, powercut, record, served, twins
 from tests.reliability.fuzz import READERS, fuzz
 from tests.reliability.ground import Ground, lay
 from tests.reliability.operations import FILE_OPERATIONS, OPERATIONS, Operation
@@ -46,6 +46,23 @@ def test_killed_in_server_mode(server_ground: Ground, operation: Operation) -> N
 
 
 @pytest.mark.skipif(bool(NO_GATE), reason=NO_GATE)
+@pytest.mark.parametrize("name", ["restore", "config-apply", "list-add"])
+def test_two_at_once(file_ground: Ground, name: str) -> None:
+    """Of two restores, updates or edits of the list both are done, or one is told why not."""
+    [operation] = interrupted.operations_of([name], files=True)
+    found = twins.twins(file_ground, operation, 2)
+    assert found.sound, str(found)
+    assert found.rounds == 2
+
+
+@pytest.mark.parametrize("way", ["users of a file base", "PostgreSQL, all processes", "PostgreSQL, a worker"])
+def test_killed_under_load(way: str) -> None:
+    tally = crashes.crashes(way, 2, lambda _: None)
+    assert tally.sound, str(tally)
+    assert tally.acknowledged
+
+
+@pytest.mark.skipif(bool(NO_STRACE), reason=NO_STRACE)
 @pytest.mark.parametrize(
     ("name", "kind", "most", "step"),
     [
