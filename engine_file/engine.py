@@ -281,15 +281,15 @@ class FileEngine:
             return self._staged_copy(golden.base, raw=True)
         return self._staged_copy(golden.base)
 
-    def _staged_copy(self, source: Path, *, raw: bool = False) -> FileEngine:
-        """`raw`: nobody has the source open, its bytes are the base."""
+    def _staged_copy(self, source: Path, *, raw: bool = False, closed: bool = False) -> FileEngine:
+        """`closed`: nobody has the source open; `raw`: nor does its journal need to be looked at, its bytes are the base."""
         staged = self._stage()
         try:
             if raw:
                 with _folder_errors(self.folder.root):
                     golden.copy(source, staged.base)
             else:
-                upkeep.copy_store(source, staged.base)
+                upkeep.copy_store(source, staged.base, closed=closed)
                 staged.store().demand_plain_schema()
         except BaseException:
             staged.drop()
@@ -478,7 +478,7 @@ class FileEngine:
     def load_backup(self, source: Path) -> FileEngine:
         found = BaseFolder.at(source)
         recognise(found.base)
-        return self._staged_copy(found.base)
+        return self._staged_copy(found.base, closed=True)
 
     def check(self) -> list[Finding]:
         log = self.event_log()

@@ -92,9 +92,13 @@ def empty_journals(path: Path) -> None:
         conn.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
 
 
-def copy_store(source: Path, target: Path, progress: Callable[[int, int], None] | None = None) -> None:
+def copy_store(
+    source: Path, target: Path, progress: Callable[[int, int], None] | None = None, *, closed: bool = False
+) -> None:
     """A physical copy through SQLite's backup API; the source may be open elsewhere. With a WAL it is one snapshot, however long it
-    takes and whoever writes meanwhile; with a rollback journal a writer lets the copy begin anew."""
+    takes and whoever writes meanwhile; with a rollback journal a writer lets the copy begin anew. `closed`: nobody has the source open
+    or will, and nothing may be written beside it, not even for the time of the copying: a process killed then would leave it there."""
+    how = "mode=rw" if not closed or any(p.exists() for p in journals(source)) else "mode=ro&immutable=1"
 
     def step(_: int, remaining: int, total: int) -> None:
         if progress is not None:
@@ -103,7 +107,7 @@ def copy_store(source: Path, target: Path, progress: Callable[[int, int], None] 
     with open_mutex:
         note_open(source)
     try:
-        with closing(sqlite3.connect(f"{source.as_uri()}?mode=rw", uri=True)) as original:
+        with closing(sqlite3.connect(f"{source.as_uri()}?{how}", uri=True)) as original:
             original.execute("PRAGMA wal_autocheckpoint = 0")
             if original.execute("PRAGMA journal_mode").fetchone()[0] == "wal":
                 original.execute("BEGIN")

@@ -124,6 +124,23 @@ def test_a_physical_backup_opens_as_it_is_and_brings_its_log(file_base: Place, t
     assert "_$Data$_.New" in events and events[-1] == "_$InfoBase$_.RestoreFinish"
 
 
+def test_a_restore_writes_nothing_beside_the_backup(
+    file_base: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not even while it reads: killed then, it would leave a backup that is refused from then on."""
+    write_goods(file_base, "saved")
+    made = back_up(file_base, tmp_path / "copies").backup
+    before, seen, copy = sorted(made.place.rglob("*")), [], upkeep.copy_store
+
+    def watched(source: Path, target: Path, **how: bool) -> None:
+        copy(source, target, lambda *_: seen.append(sorted(made.place.rglob("*"))), **how)
+
+    monkeypatch.setattr(upkeep, "copy_store", watched)
+    restored(made, file_place(tmp_path / "other"))
+    assert seen and all(files == before for files in seen)
+    assert verify_backup(made, key_for(made, None), full=True).depth == "content"
+
+
 def test_the_log_says_what_and_how_long(place: Place, tmp_path: Path) -> None:
     with place.session() as session:
         base = open_base(place.engine())

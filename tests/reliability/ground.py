@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,7 @@ from psycopg import sql
 
 from engine_server.place import from_url
 from infobase.connection import engine_of
+from infobase.errors import InfobaseBusy
 from infobase.infobase import create
 from infobase.metadata.reader import read_folder
 from tests.bases import SHOP, Place
@@ -83,9 +85,20 @@ class Ground:
         code, said = self.run(list(arguments))
         assert code == 0, f"{' '.join(arguments)}: {said}"
 
+    def clear(self, seconds: float = 30) -> None:
+        """No target. PostgreSQL may take a moment to notice that who worked in it has been killed."""
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                return self.target.drop()
+            except InfobaseBusy:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.1)
+
     def put_back(self, name: str, make: Callable[[Place], None]) -> None:
         """The target in a state that is made once and copied from then on."""
-        self.target.drop()
+        self.clear()
         if self.target.connection.startswith("File"):
             kept, place = self.work / "kept" / name, folder_of(self.target)
             shutil.rmtree(place, ignore_errors=True)

@@ -34,7 +34,7 @@ class Operation:
 
 
 def _nothing(ground: Ground) -> None:
-    ground.target.drop()
+    ground.clear()
 
 
 def _old_base(name: str) -> Callable[[Ground], None]:
