@@ -45,7 +45,6 @@ def test_killed_in_server_mode(server_ground: Ground, operation: Operation) -> N
     assert found.sound, str(found)
 
 
-@pytest.mark.skipif(bool(NO_GATE), reason=NO_GATE)
 @pytest.mark.parametrize("name", ["restore", "config-apply", "list-add"])
 def test_two_at_once(file_ground: Ground, name: str) -> None:
     """Of two restores, updates or edits of the list both are done, or one is told why not."""
@@ -62,7 +61,7 @@ def test_killed_under_load(way: str) -> None:
     assert tally.acknowledged
 
 
-@pytest.mark.skipif(bool(NO_STRACE), reason=NO_STRACE)
+@pytest.mark.skipif(bool(NO_GATE), reason=NO_GATE)
 @pytest.mark.parametrize(
     ("name", "kind", "most", "step"),
     [
