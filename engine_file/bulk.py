@@ -132,6 +132,8 @@ class FileSnapshot:
                 cursor.adbc_statement.set_options(**{"adbc.sqlite.query.batch_rows": str(BATCH_ROWS)})
                 cursor.execute(sql)
                 yield from canonical_batches(cursor.fetch_record_batch(), columns, self._path)
+        except adbc_driver_manager.NotSupportedError:
+            raise KeyboardInterrupt from None  # ADBC answers Ctrl-C by cancelling, which its SQLite driver cannot
         except adbc_driver_manager.Error as problem:
             raise _translated(problem, self._path, table) from problem
 
