@@ -10,9 +10,10 @@ from typing import Any
 import click
 
 from classifiers import gar_load, kladr_load
-from classifiers.address_picker import DEFAULT_LIMIT, AddressHit, AddressPicker
+from classifiers.address_picker import DEFAULT_LIMIT, AddressHit, AddressPicker, address_targets
 from classifiers.address_regions import Available, find_region
 from classifiers.address_status import AddressState, address_state
+from classifiers.address_store import outdated_regions
 from classifiers.gar_load import GAR
 from classifiers.kind import ClassifierKind, Options
 from classifiers.kinds import KINDS
@@ -24,6 +25,7 @@ from infobase.commands.interface import command, json_option, option
 from infobase.commands.output import print_json, print_table, remark, say
 from infobase.errors import RegionUnknown, UsageError
 from infobase.i18n import text
+from infobase.session import Session
 
 
 def address_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -110,6 +112,7 @@ def address(connection: str, typed: tuple[str, ...], limit: int, login: Login, a
             _print_state(address_state(session, wanted), as_json)
         else:
             _print_hits(AddressPicker(session).find(wanted, limit), as_json)
+            _remark_outdated(session)
 
 
 def _print_hits(hits: Iterable[AddressHit], as_json: bool) -> None:
@@ -127,6 +130,17 @@ def _print_hits(hits: Iterable[AddressHit], as_json: bool) -> None:
             text(ru="Дом", en="House"),
         ]
         print_table(headers, [(h.presentation, h.code, h.okato, h.oktmo, _house(h)) for h in found])
+
+
+def _remark_outdated(session: Session) -> None:
+    outdated = ", ".join(outdated_regions(session, address_targets(session).regions))
+    if outdated:
+        remark(
+            text(
+                ru=f"Загружены прежней версией программы и ищутся не полностью, загрузите их заново: регионы {outdated}",
+                en=f"Loaded by an earlier version of the program and not searched in full, load them again: regions {outdated}",
+            )
+        )
 
 
 def _house(hit: AddressHit) -> str:

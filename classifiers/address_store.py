@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import cast
 
+from classifiers.address_text import KEY_SCHEME
 from infobase.bulk_records import BulkRecords
 from infobase.metadata.model import ClassifierUse
 from infobase.session import Session
@@ -45,7 +46,7 @@ def targets_of(use: ClassifierUse) -> Targets:
 
 @dataclass(frozen=True, slots=True)
 class RegionVersion:
-    """What is loaded of a region. `digest` changes with the source's content and with the parts taken of it."""
+    """What is loaded of a region. `digest` changes with the source's content, with the parts taken of it, and with how search keys are made."""
 
     region: str
     name: str
@@ -55,6 +56,16 @@ class RegionVersion:
     objects: int
     streets: int
     houses: int
+
+    @property
+    def searchable(self) -> bool:
+        """Whether its search keys are those the picker looks for; if not, the region is to be loaded again."""
+        return self.digest.startswith(KEY_SCHEME)
+
+
+def marked_digest(hexadecimal: str) -> str:
+    """The digest of a region from that of its source: as long, with the mark of the keys' scheme."""
+    return KEY_SCHEME + hexadecimal[: -len(KEY_SCHEME)]
 
 
 def loaded_regions(session: Session, register: str) -> dict[str, RegionVersion]:
@@ -72,6 +83,12 @@ def loaded_regions(session: Session, register: str) -> dict[str, RegionVersion]:
             *(int(cast(Decimal, row[n])) for n in ("Objects", "Streets", "Houses")),
         )
     return found
+
+
+def outdated_regions(session: Session, register: str, source: str = "") -> list[str]:
+    """Regions to load again before the picker finds all of them; of one source, or of any."""
+    loaded = loaded_regions(session, register).values()
+    return [v.region for v in loaded if not v.searchable and source in ("", v.source)]
 
 
 def register_regions(session: Session, register: str, versions: Sequence[RegionVersion]) -> None:

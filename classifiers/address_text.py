@@ -9,6 +9,8 @@ from infobase.schema.search import search_key
 
 UPPER, PLACE, STREET = "0", "1", "2"
 """First character of a search key and of its words: regions, districts and cities, of which a country has a few thousand; settlements; streets."""
+KEY_SCHEME = "k2"
+"""How search keys are made here; stands before the digest of every loaded region. Another scheme takes another mark that no digest begins with."""
 MAX_KEY = 251
 
 _WORD = re.compile(r"[^\W\d_]+|\d+")

@@ -285,7 +285,7 @@ def status(connection: str, folder: Path | None, login: Login, as_json: bool) ->
         )
     print_table(headers, rows)
     for line in found:
-        if line.state in ("missing", "empty", "stale") and line.bring and not line.file:
+        if line.state in ("missing", "empty", "stale", "outdated") and line.bring and not line.file:
             ru = f"{line.kind}: нужен файл: {line.bring}; публикуется: {line.published}"
             remark(text(ru=ru, en=f"{line.kind}: a file is needed: {line.bring}; published at {line.published}"))
 

@@ -78,11 +78,11 @@ def kinds_read(one: GarSet, region: str, *, houses: bool) -> list[str]:
 
 
 def set_digest(one: GarSet, region: str, *, houses: bool) -> str:
-    """SHA-256 of the files of a region that are read."""
+    """Of the files of a region that are read."""
     made = hashlib.sha256(SOURCE.encode())
     for kind in kinds_read(one, region, houses=houses):
         made.update(kind.encode() + one.regions[region][kind].digest())
-    return made.hexdigest()
+    return store.marked_digest(made.hexdigest())
 
 
 def into_registers(work: Work) -> Changes:
@@ -242,6 +242,9 @@ def _demand_continues(load: GarLoad, region: str, before: RegionVersion | None) 
             f"регион {region} из ГАР не загружен: изменять нечего",
             f"region {region} is not loaded from GAR: there is no base",
         )
+    elif not before.searchable:
+        ru = f"регион {region} загружен прежней версией программы: загрузите сначала полный набор"
+        en = f"region {region} was loaded by an earlier version of the program: load the full set first"
     elif date <= before.version_date:
         ru = f"регион {region}: загружено состояние на {before.version_date:%d.%m.%Y}, изменения от {date:%d.%m.%Y} не новее"
         en = f"region {region}: loaded as of {before.version_date}, the changes of {date} are not newer"

@@ -241,7 +241,7 @@ def _repeated(table: DbfTable, codes: Iterable[str]) -> ClassifierInvalid:
 def _write_regions(load: _Load) -> None:
     session, targets = load.work.session, load.targets
     known = store.loaded_regions(session, targets.regions)
-    pending = [r for r in load.regions if r not in known or known[r].digest != _digest(load, r)]
+    pending = [r for r in load.regions if r not in known or known[r].digest != _digest(load, r, known[r])]
     total = sum(_size(load, r) for r in pending)
     with ExitStack() as stack:
         objects = stack.enter_context(bulk_records(session, targets.objects, expected=total))
@@ -265,10 +265,12 @@ def _newer(before: RegionVersion) -> str:
     return text(ru=ru, en=f"region {before.region}: a newer issue was loaded ({before.version_date})")
 
 
-def _digest(load: _Load, region: str) -> str:
-    """Of the tables taken that know the region."""
+def _digest(load: _Load, region: str, before: RegionVersion | None) -> str:
+    """Of the tables taken that know the region. Without the mark where objects stay that lie under search keys of another scheme."""
     parts = [s.sha256 for part, s in load.surveys.items() if part in WITH_REGIONS and region in s.regions]
-    return hashlib.sha256(" ".join([SOURCE, *parts]).encode()).hexdigest()
+    made = hashlib.sha256(" ".join([SOURCE, *parts]).encode()).hexdigest()
+    kept = before is not None and before.source == SOURCE and not {"KLADR", "STREET"} <= load.surveys.keys()
+    return made if kept and before is not None and not before.searchable else store.marked_digest(made)
 
 
 def _size(load: _Load, region: str) -> int:
@@ -285,7 +287,7 @@ def _version(load: _Load, region: str, before: RegionVersion | None) -> RegionVe
         load.names.get(region) or (old.name if old else ""),
         SOURCE,
         load.file.set.date,
-        _digest(load, region),
+        _digest(load, region, before),
         count("KLADR", old.objects if old else 0),
         count("STREET", old.streets if old else 0),
         count("DOMA", old.houses if old else 0),

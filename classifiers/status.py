@@ -9,7 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from classifiers.address_store import loaded_regions, targets_of
+from classifiers.address_store import loaded_regions, outdated_regions, targets_of
 from classifiers.kind import ClassifierKind
 from classifiers.kinds import KINDS
 from classifiers.places import found_files
@@ -25,6 +25,10 @@ STATES: Mapping[str, Bilingual] = {
     "missing": Bilingual("не загружен", "not loaded"),
     "empty": Bilingual("записей нет, загрузите заново", "no records, load it again"),
     "stale": Bilingual("устарел", "stale"),
+    "outdated": Bilingual(
+        "загружен прежней версией программы, загрузите заново",
+        "loaded by an earlier version of the program, load it again",
+    ),
     "loaded": Bilingual("загружен", "loaded"),
     "replaced": Bilingual("не нужен: адреса загружены из {source}", "not needed: addresses come from {source}"),
     "unwanted": Bilingual("загружен, конфигурации не нужен", "loaded, not wanted by the configuration"),
@@ -76,6 +80,8 @@ def checklist(
         if use is not None:
             rows = _count(session, use.target)
             state = _state(fresh_days(kind, use), version, rows, day)
+            if state == "loaded" and "regions" in use.parts and outdated_regions(session, use.parts["regions"], name):
+                state = "outdated"
             made.append(
                 ClassifierStatus(
                     name,
@@ -113,9 +119,10 @@ def _sources(session: Session, kind: str, loaded: Sequence[str]) -> set[str]:
 
 
 def stale_classifiers(session: Session, today: dt.date) -> list[ClassifierStatus]:
-    """What had been loaded and needs loading again on that day: its version is older than the rule allows, or its records are gone. What was
+    """What had been loaded and needs loading again on that day: its version is older than the rule allows, its records are gone, or they were
+    written by a version of the program that searched them otherwise. What was
     never loaded is not among them: that is the checklist's matter. Rights: reading the targets."""
-    return [line for line in checklist(session, today=today) if line.state in ("stale", "empty")]
+    return [line for line in checklist(session, today=today) if line.state in ("stale", "empty", "outdated")]
 
 
 def fresh_days(kind: ClassifierKind, use: ClassifierUse) -> int | None:
