@@ -403,8 +403,9 @@ class ServerEngine:
 
     def sessions(self) -> list[SessionInfo]:
         with self.reading_connection() as conn:
-            self._administration.swept(sessions.sweep(conn))
-            return [session for _, session in sessions.alive(conn)]
+            alive = [session for _, session in sessions.alive(conn)]
+            self._administration.swept(sessions.sweep(conn))  # after the look: whoever is not in it is swept and named
+            return alive
 
     def administration(self) -> SessionAdministration:
         return self._administration

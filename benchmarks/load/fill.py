@@ -30,9 +30,9 @@ VARIETY = 1009
 Progress = Callable[[str, int, int], None]
 
 
-def new_base(engine: StorageEngine, documents: int, progress: Progress | None = None) -> None:
+def new_base(engine: StorageEngine, documents: int, progress: Progress | None = None, *, name: str = "bench") -> None:
     """A base with the sample's catalogs and `documents` posted orders of the last two years; any number of sessions may enter."""
-    create(engine, read_folder(CRM), name="bench")
+    create(engine, read_folder(CRM), name=name)
     session = system_session(open_base(engine).kernel)
     with session.transaction():
         sample(session)

@@ -7,21 +7,18 @@ A cycle is one order posted, read and posted again. The speed index is cycles a 
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import median, quantiles
 
+from benchmarks.load import scratch
 from benchmarks.load.deeds import User
 from benchmarks.load.fill import new_base
 from benchmarks.load.worker import Task, serve
-from engine_server.place import place_of
 from infobase.connection import connect, engine_of
 from infobase.connection_string import ConnectionString, parse
-from infobase.errors import UsageError
 from infobase.i18n import text
 
 Progress = Callable[[str, int, int], None]
@@ -69,52 +66,21 @@ class Score:
 
 
 def measure(connection: str | ConnectionString, seconds: float, progress: Progress) -> Score:
-    """`seconds`: of each part and step. The scratch base is removed whatever happens."""
-    with _scratch(connection) as place:
-        engine = engine_of(place)
-        mode, told = engine.traits.mode, engine.place
-        advised = engine.traits.max_users
-        progress(text(ru="пустая база", en="an empty base"), 0, 0)
-        new_base(engine, 0)
-        single = _alone(place, seconds, progress)
-        steps = tuple(_steps(place, seconds, progress))
+    """`seconds`: of each part and step. The scratch base is removed whatever happens, and what a killed run has left too."""
+    where = parse(connection) if isinstance(connection, str) else connection
+    with scratch.beside(where) as made:
+        with closing(engine_of(made.connection)) as engine:
+            mode, told, advised = engine.traits.mode, engine.place, engine.traits.max_users
+            progress(text(ru="пустая база", en="an empty base"), 0, 0)
+            new_base(engine, 0, name=made.name)
+        single = _alone(made.connection, seconds, progress)
+        steps = tuple(_steps(made.connection, seconds, progress))
     index = 1 / sum(single.values())
     best = max(s.rate for s in steps)
     users = int(best * FILLED / PER_USER)
     grade = next(text(ru=ru, en=en) for least, ru, en in GRADES if index >= least)
     saturated = len(steps) < len(STEPS)
     return Score(told, mode, single, index, grade, steps, best, saturated, min(users, advised) if advised else users)
-
-
-@contextmanager
-def _scratch(connection: str | ConnectionString) -> Iterator[str]:
-    """A place for a base beside the given one, removed afterwards."""
-    where = parse(connection) if isinstance(connection, str) else connection
-    token = f"bench_{secrets.token_hex(4)}"
-    if where.kind == "file":
-        beside = where.file.absolute().parent
-        _demand_folder(beside)
-        place = f'File="{beside / ("." + token)}";'
-    elif where.kind == "dbms":
-        at = place_of(where.fields).at(token)
-        place = f'DBMS=PostgreSQL;DBSrvr="{at.host} port={at.port}";DB="{at.database}";DBUID="{at.user}";DBPwd="{at.password}";'
-    else:
-        ru = "для замера нужна папка или строка DBMS=PostgreSQL;..: рядом с базой создаётся временная"
-        raise UsageError(detail=text(ru=ru, en="give a folder or DBMS=PostgreSQL;..: a scratch base is made beside it"))
-    try:
-        yield place
-    finally:
-        engine = engine_of(place)
-        try:
-            if engine.exists():
-                engine.drop()
-        finally:
-            engine.close()
-
-
-def _demand_folder(folder: Path) -> None:
-    if not folder.is_dir():
-        raise UsageError(detail=text(ru=f"папки {folder} нет", en=f"there is no folder {folder}"))
 
 
 def _alone(place: str, seconds: float, progress: Progress) -> dict[str, float]:

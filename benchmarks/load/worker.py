@@ -1,5 +1,5 @@
-"""A process that becomes as many users as it is told: `python -m benchmarks.load.worker`, the task as JSON on standard input, what they were
-served as JSON on standard output. The users are forked before anything is opened, so that they cost a fork and not an import each. However slow the
+"""A process that becomes as many users as it is told: `python -m benchmarks.load.worker PARENT`, the task as JSON on standard input, what they were
+served as JSON on standard output. It ends with PARENT, the process that waits for the answer. The users are forked before anything is opened, so that they cost a fork and not an import each. However slow the
 base is, the process ends in a known time."""
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def serve(task: Task, environment: dict[str, str] | None = None) -> list[Served]
     """Run a task in a process of its own, which takes no longer than its opening, its seconds and its closing. RuntimeError with what it said when
     it fails."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.load.worker"],
+        [sys.executable, "-m", "benchmarks.load.worker", str(os.getpid())],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -99,21 +99,22 @@ def _child(task: Task, tallies: Tallies, number: int, ready: int, go: int, answe
     return 0
 
 
-def _await_users(ready: int, users: int) -> None:
+def _await_users(ready: int, users: int, parent: int) -> None:
     """Until all are in or have failed, or the opening is over."""
     end, seen = time.monotonic() + OPENING_SECONDS, 0
-    while seen < users and select.select([ready], [], [], max(0.0, end - time.monotonic()))[0]:
-        seen += len(os.read(ready, users))
+    while seen < users and time.monotonic() < end and os.getppid() == parent:
+        if select.select([ready], [], [], 0.1)[0]:
+            seen += len(os.read(ready, users))
 
 
-def _await_ends(children: list[int], until: float) -> None:
-    """Until all have ended; those who have not in time are ended."""
+def _await_ends(children: list[int], until: float, parent: int) -> None:
+    """Until all have ended; those who have not in time are ended, and all of them when nobody waits for the answer any more."""
     left = set(children)
     while left:
         for pid in list(left):
             if os.waitpid(pid, os.WNOHANG)[0]:
                 left.discard(pid)
-        if left and time.monotonic() > until:
+        if left and (time.monotonic() > until or os.getppid() != parent):
             for pid in left:
                 os.kill(pid, signal.SIGKILL)
                 os.waitpid(pid, 0)
@@ -135,6 +136,7 @@ def _refusals(answers: list[int], served: list[Served]) -> list[str]:
 
 
 def main() -> int:
+    parent = int(sys.argv[1])
     task = Task(**json.load(sys.stdin))
     tallies = Tallies(task.users)
     ready, told = os.pipe()
@@ -149,10 +151,10 @@ def main() -> int:
         os.close(mine)
         answers.append(answer)
         children.append(pid)
-    _await_users(ready, task.users)
+    _await_users(ready, task.users, parent)
     tallies.deadline = time.monotonic() + task.seconds
     os.write(go, b"g" * task.users)
-    _await_ends(children, tallies.deadline + CLOSING_SECONDS)
+    _await_ends(children, tallies.deadline + CLOSING_SECONDS, parent)
     served = tallies.served(time.monotonic())
     said = _refusals(answers, served)
     if len(said) == task.users:

@@ -156,3 +156,13 @@ def test_what_the_installer_said_is_the_reason(tmp_path: Path) -> None:
 def test_peers_without_packages_run_under_our_interpreter(tmp_path: Path) -> None:
     assert environments.interpreter(PEERS["sqlite3"], tmp_path) == Path(sys.executable)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_real_installation_that_fails_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """pip itself, which may look nowhere: the others are measured, this one is named."""
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    done = measure.run(("sqlalchemy", "sqlite3"), ("file",), operations=6, folder=tmp_path)
+    assert set(done.skipped) == {"sqlalchemy (file)"}
+    assert "No matching distribution" in str(done.skipped["sqlalchemy (file)"])
+    assert {f.scenario for f in done.results.figures} == {"sqlite3"}
+    assert list(tmp_path.iterdir()) == []
