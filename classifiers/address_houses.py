@@ -18,7 +18,7 @@ MAX_EXPANDED = 2000
 _MARK = r"(?:домовладение|двлд|владение|влд|вл|дом|д)"
 _PART = r"(?:корпус|корп|кор|к|строение|стр|с|литера|литер|лит|л|сооружение|соор)"
 _TAIL = re.compile(
-    rf"(?:^|[\s,])(?P<mark>{_MARK}\b\.?\s*)?№?\s*(?P<number>\d+(?:\s?[а-я](?![а-я]))?(?:[/-]\d+[а-я]?)?)"
+    rf"(?:^|[\s,])(?P<mark>{_MARK}\b\.?\s*)?№?\s*(?P<number>\d+(?:(?:\s?[а-я]|-[а-дж-ик-ю])(?![а-я]))?(?:[/-]\d+[а-я]?)?)"
     rf"(?P<parts>(?:[\s,]*{_PART}\.?\s*\d+[а-я]?)*)"
     r"(?P<flat>[\s,]*(?:квартира|кв|офис|оф|помещение|пом)\.?\s*\d+[а-я]?)?\s*$"
 )
@@ -58,8 +58,8 @@ def typed_house(typed: str) -> TypedHouse | None:
 
 
 def comparable(number: str) -> str:
-    """One form for all ways to write a house: no blanks, short words: «12 корп. 2» -> 12к2."""
-    made = re.sub(r"[\s_.,№\"]", "", search_key(number))
+    """One form for all ways to write a house: no blanks, short words: «12 корп. 2» -> 12к2, «5-а» -> 5а."""
+    made = re.sub(r"[\s_.,№\"]|(?<=\d)-(?=[а-я])", "", search_key(number))
     for pattern, short in _SYNONYMS:
         made = pattern.sub(short, made)
     return made

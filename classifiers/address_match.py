@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 
-from classifiers.address_codes import ancestors, below
+from classifiers.address_codes import ancestors, below, is_path
 from classifiers.address_probes import EVERYWHERE, Range, codes_of
 from classifiers.address_rows import AddressReader
 from classifiers.address_text import PLACE, STREET, words_of_key
@@ -25,7 +25,7 @@ MAX_KEYS = 100
 """Names taken per word, and per beginning of a word."""
 MIN_ANCHORS = 12
 """Upper objects below which something is looked for, though many names fit."""
-MAX_ENTRIES = 11_000
+MAX_ENTRIES = 7500
 """Of the index, read for a line."""
 AFTER_FOUND = 4000
 """Of these for what only begins so, when whole words have found something."""
@@ -49,7 +49,10 @@ def matches(
     budget, before = _Budget(), None
     for candidates in _passes(reader, tx, words, upper, list(dict.fromkeys(numbers))) if words else ():
         if candidates != before and candidates.possible:
-            found |= dict.fromkeys(_Pass(reader, tx, candidates, budget).found())
+            made = _Pass(reader, tx, candidates, budget)
+            found |= dict.fromkeys(made.found())
+            if not found and upper.paths:
+                found |= dict.fromkeys(made.nested())
         if len(found) >= ENOUGH:
             break
         before = candidates
@@ -169,6 +172,7 @@ class _Pass:
     candidates: _Candidates
     budget: _Budget
     anchors: dict[int, Sequence[Range]] = field(default_factory=dict)
+    counts: dict[tuple[tuple[str, ...], tuple[Range, ...]], int] = field(default_factory=dict)
 
     def found(self) -> Iterator[str]:
         c = self.candidates
@@ -176,9 +180,25 @@ class _Pass:
         for way in sorted(
             self._ways(), key=lambda w: len(w.ranges) * (len(w.settlements) or 1) * (len(w.streets) or 1)
         ):
-            if self.budget.left <= 0:
-                return
-            yield from self._joined(way) if way.settlements and way.streets else self._below(way)
+            yield from self._went(way)
+
+    def nested(self) -> Iterator[str]:
+        """In GAR a planning element («мкр», «СНТ») lies in a settlement, and both are named: the outer is found first, the rest below it."""
+        c = self.candidates
+        for street in (0, *c.streets):
+            rest = c.every & ~street
+            for inner in dict.fromkeys(mask & rest for mask in c.settlements):
+                for outer in dict.fromkeys(mask & rest & ~inner for mask in c.settlements if inner):
+                    ranges = self._below_upper(rest & ~inner & ~outer) if outer else ()
+                    around = self._went(_Way(_keys_with(c.settlements, outer), (), ranges)) if ranges else ()
+                    places = [below(code) for code in around if is_path(code)]
+                    if places:
+                        yield from self._went(_Way(_keys_with(c.settlements, inner), c.streets.get(street, ()), places))
+
+    def _went(self, way: _Way) -> Sequence[str]:
+        if self.budget.left <= 0:
+            return ()
+        return self._joined(way) if way.settlements and way.streets else self._below(way)
 
     def _ways(self) -> Iterator[_Way]:
         c = self.candidates
@@ -220,9 +240,7 @@ class _Pass:
             probed = max(MIN_PROBES, budget.left // PROBE) // (2 * len(ranges))
             upper, lower = upper[: max(1, probed)], lower[: max(1, probed)]
             budget.left -= PROBE * len(ranges) * (len(upper) + len(lower))
-        counts = [probes.count(keys, ranges, MAX_READ) for keys in (upper, lower)]
-        settlements, streets = (int(str(rows[0][0])) for rows in self.tx.run(counts))
-        budget.left -= (settlements + streets) // COUNTED
+        settlements, streets = self._counted(upper, lower, ranges)
         if not settlements or not streets:
             return []
         read = settlements + streets
@@ -235,6 +253,16 @@ class _Pass:
             budget.left -= PROBE * tried * len(lower)
             statement = probes.down(upper, lower, ranges, tried, MAX_FOUND)
         return codes_of(self.tx.run([statement])[0])
+
+    def _counted(self, upper: Sequence[str], lower: Sequence[str], ranges: Sequence[Range]) -> tuple[int, int]:
+        """How many objects have these names; of the same names it is asked once."""
+        names = [(tuple(keys), tuple(ranges)) for keys in (upper, lower)]
+        new = [pair for pair in dict.fromkeys(names) if pair not in self.counts]
+        found = self.tx.run([self.reader.probes.count(*pair, MAX_READ) for pair in new])
+        for pair, rows in zip(new, found, strict=True):
+            self.counts[pair] = int(str(rows[0][0]))
+            self.budget.left -= self.counts[pair] // COUNTED
+        return self.counts[names[0]], self.counts[names[1]]
 
 
 def _keys_with(by_mask: ByMask, wanted: int) -> list[str]:

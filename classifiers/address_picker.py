@@ -21,7 +21,7 @@ from classifiers.address_match import covered, matches
 from classifiers.address_rank import Chain, Typed, ranked_chains
 from classifiers.address_rows import AddressReader, House
 from classifiers.address_store import Targets, targets_of
-from classifiers.address_text import words_of
+from classifiers.address_text import typed_line, words_of
 from classifiers.address_upper import upper_of
 from infobase.errors import AddressesNotLoaded, ClassifierUnwanted
 from infobase.served import door_of, served
@@ -75,7 +75,7 @@ class AddressPicker:
             code = typed.strip()
             if code.isascii() and code.isdigit() and len(code) in (13, 17):
                 return [_hit(path, None) for path in self._chains(tx, [code])]
-            taken = self._take_apart(tx, typed)
+            taken = self._take_apart(tx, typed_line(typed))
             found = self._found(tx, taken)
             if not found:
                 self._demand_loaded(tx)
@@ -113,7 +113,7 @@ class AddressPicker:
             for short, full, _ in self._reader.types(tx):
                 for word in (*words_of(short), *words_of(full)):
                     made.setdefault(word, set()).update(words_of(short))
-            self._kinds = {word: frozenset(shorts) for word, shorts in made.items()} or _USUAL_KINDS
+            self._kinds = _USUAL_KINDS | {word: frozenset(shorts) for word, shorts in made.items()}
         return self._kinds
 
     # --- finding and ordering ---
@@ -250,7 +250,7 @@ _USUAL = {
     "ул": "улица", "пр кт": "проспект", "пер": "переулок", "б р": "бульвар", "ш": "шоссе", "пл": "площадь",
     "наб": "набережная", "проезд": "проезд", "туп": "тупик", "г": "город", "обл": "область", "край": "край",
     "респ": "республика", "р н": "район", "с": "село", "д": "деревня", "п": "поселок", "пгт": "поселок",
-    "рп": "поселок", "х": "хутор", "ст ца": "станица", "мкр": "микрорайон", "кв л": "квартал",
+    "рп": "поселок", "х": "хутор", "ст ца": "станица", "мкр": "микрорайон", "кв л": "квартал", "тер": "территория", "снт": "снт",
 }  # fmt: skip
 _USUAL_KINDS = {word: frozenset(short.split()) for short, full in _USUAL.items() for word in (*short.split(), full)}
-"""For a base whose abbreviations were not loaded."""
+"""For a base whose abbreviations were not loaded, or not all of them."""

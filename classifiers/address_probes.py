@@ -24,14 +24,14 @@ class Probes:
 
     def below(self, keys: Sequence[str], ranges: Sequence[Range], limit: int) -> Statement:
         """Codes of the objects with one of the keys."""
-        sql = f"WITH {self._ranges(ranges)}, {self._keys('k', keys)} {self._select('a.lo', 'a.hi', 'a CROSS JOIN k', limit)}"
-        return Statement(sql, [*_flat(ranges), *keys])
+        given, params = self._given(ranges, k=keys)
+        return Statement(f"{given} {self._select('a.lo', 'a.hi', 'a CROSS JOIN k', limit)}", params)
 
     def count(self, keys: Sequence[str], ranges: Sequence[Range], limit: int) -> Statement:
         """How many there are, at most `limit`."""
+        given, params = self._given(ranges, k=keys)
         inner = self._select("a.lo", "a.hi", "a CROSS JOIN k", limit)
-        sql = f"WITH {self._ranges(ranges)}, {self._keys('k', keys)} SELECT count(*) FROM ({inner}) AS n"
-        return Statement(sql, [*_flat(ranges), *keys])
+        return Statement(f"{given} SELECT count(*) FROM ({inner}) AS n", params)
 
     def down(
         self, upper: Sequence[str], lower: Sequence[str], ranges: Sequence[Range], tried: int, limit: int
@@ -40,11 +40,8 @@ class Probes:
         begin = f"CASE WHEN {_PATH.format(code='p.c')} THEN p.c || '.' ELSE substr(p.c, 1, 11) END"
         places = self._select("a.lo", "a.hi", "a CROSS JOIN k", tried)
         found = self._select("q.lo", "q.lo || ':'", "q CROSS JOIN s", limit, "s")
-        sql = (
-            f"WITH {self._ranges(ranges)}, {self._keys('k', upper)}, {self._keys('s', lower)}, p(c) AS ({places}), "
-            f"q(lo) AS (SELECT {begin} FROM p) {found}"
-        )
-        return Statement(sql, [*_flat(ranges), *upper, *lower])
+        given, params = self._given(ranges, k=upper, s=lower)
+        return Statement(f"{given}, p(c) AS ({places}), q(lo) AS (SELECT {begin} FROM p) {found}", params)
 
     def joined(
         self, upper: Sequence[str], lower: Sequence[str], ranges: Sequence[Range], read: tuple[int, int], limit: int
@@ -55,13 +52,13 @@ class Probes:
         path, parent = _PATH.format(code="p.c"), "rtrim(rtrim({}, '0123456789'), '.')"
         above = f"CASE WHEN {path} THEN {parent.format('p.c')} ELSE substr(p.c, 1, 11) || '00' END"
         # IS TRUE keeps PostgreSQL from comparing all with all: it has a table of hashes made of the subquery
+        given, params = self._given(ranges, k=upper, s=lower)
         sql = (
-            f"WITH {self._ranges(ranges)}, {self._keys('k', upper)}, {self._keys('s', lower)}, x(c) AS ({places}), "
-            f"p(c) AS ({streets}), q(c, up) AS (SELECT p.c, {above} FROM p UNION ALL "
+            f"{given}, x(c) AS ({places}), p(c) AS ({streets}), q(c, up) AS (SELECT p.c, {above} FROM p UNION ALL "
             f"SELECT p.c, {parent.format(parent.format('p.c'))} FROM p WHERE {path}) "
             f"SELECT q.c FROM q WHERE (q.up IN (SELECT x.c FROM x)) IS TRUE LIMIT {limit}"
         )
-        return Statement(sql, [*_flat(ranges), *upper, *lower])
+        return Statement(sql, params)
 
     def _select(self, low: str, high: str, outer: str, limit: int, keys: str = "k") -> str:
         lateral = self._dialect.lateral
@@ -72,17 +69,17 @@ class Probes:
             probe = f"{lateral}(SELECT o.{self._code} FROM {probe} LIMIT {limit}) AS o"
         return f"SELECT o.{self._code} FROM {outer} CROSS JOIN {probe} LIMIT {limit}"
 
-    def _ranges(self, ranges: Sequence[Range]) -> str:
-        return f"a(lo, hi) AS (VALUES {self._dialect.values(2, len(ranges))})"
-
-    def _keys(self, name: str, keys: Sequence[str]) -> str:
-        return f"{name}(v) AS (VALUES {self._dialect.values(1, len(keys))})"
+    def _given(self, ranges: Sequence[Range], **keys: Sequence[str]) -> tuple[str, list[object]]:
+        """The beginning of a statement: the ranges as `a`, lists of keys by their names."""
+        sql, params = self._dialect.given(list(zip(*ranges, strict=True)))
+        parts = [f"WITH a(lo, hi) AS ({sql})"]
+        for name, listed in keys.items():
+            sql, more = self._dialect.given([listed])
+            parts.append(f"{name}(v) AS ({sql})")
+            params += more
+        return ", ".join(parts), params
 
 
 def codes_of(rows: Sequence[Row]) -> list[str]:
     """The first column."""
     return [str(row[0]) for row in rows]
-
-
-def _flat(ranges: Sequence[Range]) -> list[str]:
-    return [bound for pair in ranges for bound in pair]

@@ -140,9 +140,9 @@ class AddressReader:
         if not codes:
             return []
         columns = self._columns(self._targets.objects, OBJECT_COLUMNS)
-        marks = ", ".join([self._session.kernel.dialect.placeholder] * len(codes))
-        sql = f"SELECT {', '.join(columns)} FROM {self._table(self._targets.objects)} WHERE {columns[0]} IN ({marks})"
-        return [_place(row) for row in tx.run([Statement(sql, list(codes))])[0]]
+        given, params = self._session.kernel.dialect.given([codes])
+        sql = f"SELECT {', '.join(columns)} FROM {self._table(self._targets.objects)} WHERE {columns[0]} IN ({given})"
+        return [_place(row) for row in tx.run([Statement(sql, params)])[0]]
 
     def houses(self, tx: Transaction, codes: Sequence[str]) -> list[list[House]]:
         """Per code of a street (or a settlement without streets): its houses."""

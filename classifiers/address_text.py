@@ -14,6 +14,20 @@ KEY_SCHEME = "k2"
 MAX_KEY = 251
 
 _WORD = re.compile(r"[^\W\d_]+|\d+")
+_COUNTRY = re.compile(r"^\W*(?:российская федерация|россия|рф)(?:\s*,|(?=(?:\W+\w+){2}))")
+_POSTCODE = re.compile(r"(?<!\d)\d{6}(?!\d)")
+_ENDING = re.compile(r"(?<=\d)-(?:ти|ми|го|му|ый|ий|ой|ая|яя|ое|ее|ые|ие|ых|их|ую)(?!\w)")
+_SHORT = {"спб": "санкт петербург", "мск": "москва", "хмао": "ханты мансийский", "янао": "ямало ненецкий"}
+_SHORT_NAME = re.compile(rf"(?<!\w)(?:{'|'.join(_SHORT)})(?!\w)")
+
+
+def typed_line(text: str) -> str:
+    """What was typed, folded, without what no name holds: the country, the postal index, endings of numbers («26-ти»); short names written out."""
+    line = search_key(text)
+    for pattern in (_COUNTRY, _POSTCODE):
+        shorter = pattern.sub(" ", line)
+        line = shorter if _WORD.search(shorter) else line
+    return _SHORT_NAME.sub(lambda found: _SHORT[found[0]], _ENDING.sub("", line))
 
 
 def words_of(text: str) -> list[str]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import cast
 
-from classifiers.address_codes import ancestors
+from classifiers.address_codes import ancestors, is_path
 from classifiers.address_rows import AddressReader
 from classifiers.address_text import words_of_key
 from infobase.kernel import Kernel
@@ -23,9 +23,11 @@ class Covered:
 
 
 class Upper:
-    """`pairs`: (code, search key) of every region, district and city."""
+    """`pairs`: (code, search key) of every region, district and city. `paths`: whether some are of GAR."""
 
     def __init__(self, pairs: Iterable[tuple[str, str]]) -> None:
+        pairs = list(pairs)
+        self.paths = any(is_path(code) for code, _ in pairs)
         self._entries = sorted((word, code) for code, key in pairs for word in set(words_of_key(key)))
 
     def named(self, words: Sequence[str], whole: bool) -> dict[str, Covered]:

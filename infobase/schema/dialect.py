@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -33,6 +33,8 @@ class Dialect:
     """A SELECT with the name of a table as its parameter: a row when the table is there."""
     lateral: str = ""
     """Before a subquery of FROM that sees what stands before it: then it is done for each row there. "" where a plain join is."""
+    text_arrays: bool = False
+    """Whether many texts go as one parameter: so the text of a statement, and its plan, are the same for any number of them."""
     statistics: str = ""
     """Makes the planner learn these columns of a table that was just filled ({table}, {columns}); "" where it needs nothing."""
     relaxed_commit: str = ""
@@ -48,6 +50,14 @@ class Dialect:
         """(?, ?), (?, ?) - the VALUES list of a multi-row statement."""
         row = "(" + ", ".join([self.placeholder] * width) + ")"
         return ", ".join([row] * rows)
+
+    def given(self, columns: Sequence[Sequence[str]]) -> tuple[str, list[object]]:
+        """A query that gives texts as rows, and its parameters. `columns`: as long one as the other, not empty."""
+        if self.text_arrays:
+            marks = ", ".join([f"{self.placeholder}::text[]"] * len(columns))
+            return f"SELECT * FROM unnest({marks})", [list(column) for column in columns]
+        rows = list(zip(*columns, strict=True))
+        return f"VALUES {self.values(len(columns), len(rows))}", [value for row in rows for value in row]
 
 
 def _uuid_bytes(value: object) -> object:
@@ -124,6 +134,7 @@ POSTGRESQL = Dialect(
     row_lock=" FOR UPDATE",
     share_lock=" FOR KEY SHARE",
     lateral="LATERAL ",
+    text_arrays=True,
     statistics="ANALYZE {table} ({columns})",
     skip_locked=" FOR UPDATE SKIP LOCKED",
     has_table="SELECT 1 FROM pg_tables WHERE schemaname = 'public' AND tablename = %s",
