@@ -23,7 +23,7 @@ from classifiers.kladr_files import table_input
 from classifiers.reading import Reading, date_in_name, only
 from classifiers.recognise import head_text, looks_like_xml, russian_code_page
 from classifiers.source import Member, Source
-from classifiers.tables import decoded
+from classifiers.tables import decoded, demand_as_wide
 from classifiers.text import shown
 from infobase.errors import ClassifierAmbiguous
 from infobase.i18n import Bilingual
@@ -159,11 +159,17 @@ class TextBanks(LegacyReading):
             self.deleted = sum(bool(line.strip()) for line in decoded(Reading(deleted)).splitlines())
 
     def items(self) -> Iterator[Item]:
-        for line in decoded(self).splitlines():
+        text = decoded(self)
+        lines = text.splitlines()
+        narrowest = 0
+        for number, line in enumerate(lines, 1):
             if not line.strip() or line.startswith("//"):
                 continue
             self.records += 1
             row = line.split("\t")  # quotes are parts of names here
+            if number == len(lines):
+                demand_as_wide(self, text, row, narrowest, number)
+            narrowest = min(narrowest or len(row), len(row))
             if len(row) < 6:
                 raise self.wrong("", f"столбцов {len(row)}, нужно 7", f"{len(row)} columns, 7 are needed")
             row += [""] * (7 - len(row))  # without a correspondent account the last one may be left out

@@ -58,6 +58,7 @@ def into_catalog(work: Work) -> Changes:
     target = _target(work)
     items = list(_counted(work))
     loaded = _loaded(work.session, target)
+    held = sum(not found.closed for found in loaded.values()) if target.closed_field else 0
     refs = {code: found.ref for code, found in loaded.items()}
     refs.update((i.code, Ref(target.meta.full_name, new_uuid())) for i in items if i.code not in refs)
     difference = _compare(work.session, target, items, loaded, refs)
@@ -68,6 +69,7 @@ def into_catalog(work: Work) -> Changes:
         closed=len(difference.gone),
         unchanged=difference.unchanged,
         missing=difference.missing,
+        held=held,
     )
 
 

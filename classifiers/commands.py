@@ -117,6 +117,12 @@ SOURCE, OKOF and ENAOF are looked for in the folder of the template.""",
     ru="Разрешить для --url адреса своей сети и этой машины",
     en="Allow --url addresses of one's own network and this machine",
 )
+@option(
+    "--accept-closures",
+    is_flag=True,
+    ru="Загрузить, даже если файл закрывает большую часть загруженного",
+    en="Load even a file that closes a large part of what is loaded",
+)
 @address_options
 @login_options
 @json_option
@@ -129,6 +135,7 @@ def load(
     max_seconds: float,
     max_bytes: int,
     allow_private: bool,
+    accept_closures: bool,
     options: Options,
     login: Login,
     as_json: bool,
@@ -138,6 +145,7 @@ def load(
         ru = "источник указан дважды: нужен один из SOURCE, --builtin, --url, --watch"
         raise UsageError(detail=text(ru=ru, en="two sources: give one of SOURCE, --builtin, --url, --watch"))
     limits = Limits(max_bytes, max_seconds, allow_private)
+    options = {**options, "accept_closures": accept_closures}
     with opened(asked.connection, login) as (_, session), ExitStack() as stack:
         if watched is not None:
             reports = _load_watched(session, asked.kind, watched, wait, options)

@@ -6,6 +6,7 @@ No document type, no entities, no network; memory holds one chunk. Faults come o
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
@@ -18,6 +19,9 @@ from classifiers.xml_stream import BAD_ENCODING, CUT_IN_HEAD
 from infobase.errors import ClassifierInvalid
 
 MAX_FILE_BYTES = 1 << 40
+MAX_KNOWN_DAYS = 20_000
+"""Dates repeat: so many of them are looked at once only."""
+_GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII).fullmatch
 Attributes = Mapping[str, str]
 Handle = Callable[[Attributes], None]
 Note = Callable[[int], None]
@@ -31,6 +35,7 @@ class GarRows:
         self.member = member
         self.root, self.row = ROOTS[kind]
         self.rows = 0
+        self._known_days: set[str] = set()
 
     def read(self, handle: Handle, note: Note | None = None) -> int:
         """The number of rows. ClassifierInvalid."""
@@ -49,6 +54,7 @@ class GarRows:
                 if note is not None:
                     note(self.member.done)
             self._close(parser, target)
+            target.finish()
         except etree.XMLSyntaxError as error:
             raise self._broken(error) from error
         except UnicodeError as error:
@@ -66,8 +72,8 @@ class GarRows:
             raise self._broken(error, cut=target.opened or getattr(error, "code", 0) in CUT_IN_HEAD) from error
 
     def flag(self, attributes: Attributes, name: str) -> bool:
-        """0 or 1. Of a row the file was cut in the parser gives what is there before it tells of the cut: none is 0."""
-        value = attributes.get(name, "0")
+        """0 or 1; the schemas demand it."""
+        value = attributes.get(name, "")
         if value not in ("0", "1"):
             raise self.wrong(name, value, "нужно 0 или 1", "0 or 1 is needed")
         return value == "1"
@@ -106,6 +112,22 @@ class GarRows:
             raise self.wrong(name, value, "нужна дата ГГГГ-ММ-ДД", "a date YYYY-MM-DD is needed") from error
         return value
 
+    def days(self, attributes: Attributes, *names: str) -> None:
+        """Demand that those of the dates that are given are dates."""
+        for name in names:
+            value = attributes.get(name)
+            if value is not None and value not in self._known_days:
+                self.day(attributes, name)
+                if len(self._known_days) < MAX_KNOWN_DAYS:
+                    self._known_days.add(value)
+
+    def guid(self, attributes: Attributes, name: str) -> str:
+        """A GUID in its usual form, "" when there is none."""
+        value = attributes.get(name, "")
+        if value and not _GUID(value):
+            raise self.wrong(name, value, "нужен GUID", "a GUID is needed")
+        return value
+
     def _broken(self, error: etree.XMLSyntaxError, *, cut: bool = False) -> ClassifierInvalid:
         line, column = error.position
         where_ru, where_en = f"строка {line}, символ {column}", f"line {line}, column {column}"
@@ -121,17 +143,29 @@ class GarRows:
 
 
 class _Target:
-    """lxml's parser target. There is no `end`: rows have no children, and a call less per row is a fifth of the time."""
+    """lxml's parser target. There is no `end`: rows have no children, and a call less per row is a fifth of the time.
+
+    A row is handled when the next one begins: of one the file was cut in the parser gives what is there before it tells of the cut."""
 
     def __init__(self, rows: GarRows, handle: Handle) -> None:
         self._rows, self._handle, self._row = rows, handle, rows.row
         self.opened = False
+        self._pending: Any = None
+
+    def finish(self) -> None:
+        """Handle the last row, now that the file is known to be whole."""
+        if self._pending is not None:
+            self._rows.rows += 1
+            self._handle(self._pending)
+            self._pending = None
 
     def start(self, tag: str, attributes: Any) -> None:
         if tag == self._row:
             if self.opened:
-                self._rows.rows += 1
-                self._handle(attributes)
+                if self._pending is not None:
+                    self._rows.rows += 1
+                    self._handle(self._pending)
+                self._pending = attributes
                 return
         elif not self.opened and tag.rpartition("}")[2] == self._rows.root:
             self.opened = True

@@ -74,43 +74,48 @@ class GarScratch:
     # --- rows of the files ---
 
     def _object(self, rows: GarRows, a: Attributes, dead: bool) -> tuple[object, ...] | None:
+        rows.days(a, "STARTDATE", "ENDDATE", "UPDATEDATE")
+        number = rows.number(a, "OBJECTID")
         live = rows.flag(a, "ISACTIVE") & rows.flag(a, "ISACTUAL")
-        if not live and not (dead and _last(a)):
+        if not live and not (_last(rows, a) and dead):
             return None
         level = rows.number(a, "LEVEL")
         return (
-            rows.number(a, "OBJECTID"),
+            number,
             rows.number(a, "ID"),
             rows.number(a, "PREVID", "0"),
             live,
-            rows.text(a, "OBJECTGUID", 36),
+            rows.guid(a, "OBJECTGUID"),
             _name(rows, a),
             rows.text(a, "TYPENAME", 50),
             level,
         )
 
     def _house(self, rows: GarRows, a: Attributes, dead: bool) -> tuple[object, ...] | None:
+        rows.days(a, "STARTDATE", "ENDDATE", "UPDATEDATE")
+        number = rows.number(a, "OBJECTID")
         live = rows.flag(a, "ISACTIVE") & rows.flag(a, "ISACTUAL")
-        if not live and not (dead and _last(a)):
+        if not live and not (_last(rows, a) and dead):
             return None
         additions = ((a.get(f"ADDTYPE{n}", ""), rows.text(a, f"ADDNUM{n}", 50)) for n in (1, 2))
         building = " ".join(f"{self._building_types.get(kind, '')}{number}" for kind, number in additions if number)
         return (
-            rows.number(a, "OBJECTID"),
+            number,
             rows.number(a, "ID"),
             rows.number(a, "PREVID", "0"),
             live,
-            rows.text(a, "OBJECTGUID", 36),
+            rows.guid(a, "OBJECTGUID"),
             rows.text(a, "HOUSENUM", 50),
             building[:100],
             self._house_types.get(a.get("HOUSETYPE", ""), "")[:50],
         )
 
     def _edge(self, rows: GarRows, a: Attributes, dead: bool) -> tuple[object, ...] | None:
-        live = rows.flag(a, "ISACTIVE")
-        if not live and not (dead and _last(a)):
-            return None
+        rows.days(a, "STARTDATE", "ENDDATE", "UPDATEDATE")
         number, path = rows.number(a, "OBJECTID"), a.get("PATH", "")
+        live = rows.flag(a, "ISACTIVE")
+        if not live and not (_last(rows, a) and dead):
+            return None
         if not path.replace(".", "0").isdecimal() or not path.isascii() or path.rpartition(".")[2] != str(number):
             raise rows.wrong(
                 "PATH", path, "нужны номера через точку до OBJECTID", "numbers with dots down to OBJECTID are needed"
@@ -124,14 +129,16 @@ class GarScratch:
         kind = a.get("TYPEID", "")
         if kind not in PARAMETERS:
             return None
-        live = a.get("CHANGEIDEND", "0") == "0" and rows.day(a, "STARTDATE") <= self._day < rows.day(a, "ENDDATE")
+        number = rows.number(a, "OBJECTID")
+        begins, ends = rows.day(a, "STARTDATE"), rows.day(a, "ENDDATE")
+        live = not rows.number(a, "CHANGEIDEND", "0") and begins <= self._day < ends
         if not live and not dead:
             return None
         value = rows.text(a, "VALUE", 250)
         limit = _LIMITS[kind]
         if live and not (value.isascii() and value.isdigit() and len(value) <= limit):
             raise rows.wrong("VALUE", value, f"нужно до {limit} цифр", f"at most {limit} digits are needed")
-        return rows.number(a, "OBJECTID"), kind, live, rows.number(a, "ID"), value
+        return number, kind, live, rows.number(a, "ID"), value
 
     # --- what comes of them ---
 
@@ -170,9 +177,9 @@ def _name(rows: GarRows, a: Attributes) -> str:
     return name
 
 
-def _last(a: Attributes) -> bool:
+def _last(rows: GarRows, a: Attributes) -> bool:
     """Whether no later version of the thing exists."""
-    return a.get("NEXTID", "0") in ("", "0")
+    return not rows.number(a, "NEXTID", "0")
 
 
 _LIMITS = {TAX_OFFICE: 4, POSTCODE: 6, OKATO: 11, OKTMO: 11, KLADR_CODE: 25}

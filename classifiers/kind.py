@@ -28,7 +28,7 @@ Row = Mapping[str, Value]
 Progress = Callable[[str, int, int], None]
 """(what is being done, done, total); total 0: not known."""
 Options = Mapping[str, object]
-"""What the user chose besides the file, such as the regions of an address classifier."""
+"""What the user chose besides the file: the regions of an address classifier, `accept_closures`: load even what closes much (`closures`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +72,7 @@ class Format:
 @dataclass(frozen=True, slots=True)
 class Changes:
     """What a load did to the target, in records. `missing`: loaded ones the file does not name and the target cannot mark as closed.
+    `held`: open records the target had before, of which those the file does not name were closed; 0 where a file does not list everything.
     `remarks`: further lines for people, such as which chosen banks changed."""
 
     added: int = 0
@@ -80,6 +81,7 @@ class Changes:
     unchanged: int = 0
     missing: int = 0
     remarks: tuple[str, ...] = ()
+    held: int = 0
 
     @property
     def nothing(self) -> bool:

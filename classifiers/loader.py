@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from classifiers.closures import RECORDS, accepts_closures, demand_few_closures
 from classifiers.kind import Changes, ClassifierFile, ClassifierKind, Format, Options, Progress, Work
 from classifiers.kinds import KINDS, find_kind
 from classifiers.model import FileWarning
@@ -90,7 +91,8 @@ def load(
     """Load `source` (a file, folder or archive) as the classifier `kind`, None: whichever its content says. All of it, or nothing.
 
     `name`: what to call the source in the registry, when its path says little. Raises ClassifierInvalid (the file), ClassifierUnknown,
-    ClassifierAmbiguous, ClassifierUnwanted (the configuration has no place for it), UnknownObject (the kind), AccessDenied."""
+    ClassifierAmbiguous, ClassifierUnwanted (the configuration has no place for it), ClosuresRefused (it would close too much, unless
+    `options` has `accept_closures`), UnknownObject (the kind), AccessDenied."""
     wanted = find_kind(kind) if kind else None
     if wanted is not None:
         use_of(session, wanted)
@@ -129,6 +131,8 @@ def _load(
     with session.transaction():
         before = session.classifiers.version(kind.name)
         changes = kind.write(Work(session, kind, use, file, options, progress, before))
+        if not kind.accumulates and not accepts_closures(options):
+            demand_few_closures(kind, members, changes, file.counts().get(RECORDS, 0), before)
         report = _report(kind, file, changes, sha256, name, before)
         if before is None or not report.nothing_new or before.sha256 != sha256:
             _register(session, kind, report, before)

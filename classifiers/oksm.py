@@ -11,7 +11,7 @@ from classifiers.json_table import looks_like_json
 from classifiers.kind import ClassifierKind, Format, Item, Row
 from classifiers.reading import Reading, date_in_name, only
 from classifiers.recognise import XML_STARTS, looks_like_xml, members_where
-from classifiers.source import Member
+from classifiers.source import Member, refused
 from classifiers.tables import by_alias, csv_rows, decoded, delimiter_of, has_record, head_table, rows_of, simplified
 from infobase.i18n import Bilingual
 
@@ -154,6 +154,9 @@ class CountryFile(Reading):
             if semicolons or _ENDS.search(held):
                 yield held
                 held = ""
+        if held and not text.endswith("\n"):
+            ru, en = "файл обрывается; возьмите его заново", "the file is cut; get it again"
+            raise refused(self.member.place, f"строка {self.line}: {ru}", f"line {self.line}: {en}")
         if held:
             yield held
 

@@ -8,15 +8,16 @@ section's own row has a blank code, or its letter. The parent of a code is the l
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 
 from classifiers.catalog_target import into_catalog
+from classifiers.closures import accepts_closures, is_text_table
 from classifiers.json_table import looks_like_json
-from classifiers.kind import ClassifierKind, Format, Item, Row
+from classifiers.kind import ClassifierKind, Format, Item, Options, Row
 from classifiers.reading import Reading, date_in_name, only
 from classifiers.recognise import XML_STARTS, looks_like_xml, members_where
-from classifiers.source import Member
+from classifiers.source import Member, refused
 from classifiers.tables import by_alias, first_rows, head_table, numbered_rows, rows_of, simplified
 from classifiers.text import shown
 from infobase.i18n import Bilingual
@@ -45,13 +46,17 @@ NAMES: Mapping[str, Sequence[str]] = {
 COLUMNS: Mapping[str, int] = {"Section": 0, "Code": 1, "Name": 2}
 CODE_AND_NAME: Mapping[str, int] = {"Section": 0, "Code": 0, "Name": 1}
 NAME_LENGTH = 500
+SECTIONS = "ABCDEFGHIJKLMNOPQRSTU"
+MANY_SECTIONS = 10
+"""A table of fewer may be somebody's choice."""
 
 
 class ActivityFile(Reading):
-    """One edition."""
+    """One edition. `excerpt`: it may end anywhere."""
 
-    def __init__(self, member: Member) -> None:
+    def __init__(self, member: Member, *, excerpt: bool = False) -> None:
         super().__init__(member)
+        self._excerpt = excerpt
         self.version = date_in_name(member)
         self.sections = 0
         self._codes: set[str] = set()
@@ -70,11 +75,22 @@ class ActivityFile(Reading):
             self.demand_new(self._codes, code)
             made.append((code, section, values))
         self.demand_records()
+        self._demand_end(dict.fromkeys(section for _, section, _ in made))
         items = [Item(code, values, parent=self._parent(section, code)) for code, section, values in made]
         yield from _from_above(items)
 
     def counts(self) -> Mapping[str, int]:
         return {"records": self.records, "sections": self.sections}
+
+    def _demand_end(self, sections: Iterable[str]) -> None:
+        """ClassifierInvalid for a text table with the sections in their order that stops half-way: the classifier goes from A to U."""
+        found = "".join(sections)
+        last = SECTIONS.removeprefix(found)
+        whole = self._excerpt or not is_text_table(self.member) or len(found) < MANY_SECTIONS or found == SECTIONS
+        if not whole and SECTIONS.startswith(found):
+            ru = f"файл обрывается: после раздела {found[-1]} нет разделов {last[0]}..U; возьмите его заново"
+            en = f"the file is cut: after section {found[-1]} there are no sections {last[0]}..U; get it again"
+            raise refused(self.member.place, ru, en)
 
     def _rows(self) -> Iterator[Mapping[str, str]]:
         if looks_like_xml(self.member.head) or looks_like_json(self.member.head):
@@ -193,6 +209,10 @@ def _code_like(code: str) -> bool:
     return bool(CODE.fullmatch(code) or _DATE.fullmatch(code) or _NUMBER.fullmatch(code))
 
 
+def _open(members: Sequence[Member], options: Options) -> ActivityFile:
+    return ActivityFile(only(members), excerpt=accepts_closures(options))
+
+
 OKVED2 = ClassifierKind(
     name="okved2",
     title=Bilingual("ОКВЭД2: виды экономической деятельности", "OKVED2: economic activities"),
@@ -202,9 +222,7 @@ OKVED2 = ClassifierKind(
     ),
     file_name=Bilingual("data-ГГГГММДД-structure-20180402.csv", "data-YYYYMMDD-structure-20180402.csv"),
     published="https://rosstat.gov.ru/opendata/7708234640-okved2",
-    formats=(
-        Format("OKVED2", members_where(_is_okved), lambda members, _: ActivityFile(only(members)), (*XML_STARTS, b"")),
-    ),
+    formats=(Format("OKVED2", members_where(_is_okved), _open, (*XML_STARTS, b"")),),
     target="Catalog",
     write=into_catalog,
     fields=("Description", "Section", "Closed"),

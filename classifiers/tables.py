@@ -124,13 +124,15 @@ def numbered_rows(reading: Reading) -> Iterator[tuple[int, list[str]]]:
     lines = list(io.StringIO(text, newline=""))
     delimiter = delimiter_of(text.splitlines()[:20])
     source = csv.reader(lines, delimiter=delimiter, strict=False)
-    begun = 0
+    begun, narrowest = 0, 0
     try:
         for number, row in enumerate(source, 1):
             if source.line_num == len(lines):
                 _demand_closed(reading, lines[begun:], delimiter, number)
+                demand_as_wide(reading, lines[-1], row, narrowest, number)
             begun = source.line_num
             if any(cell.strip() for cell in row):
+                narrowest = min(narrowest or len(row), len(row))
                 yield number, row
     except csv.Error as error:
         line = source.line_num
@@ -148,6 +150,15 @@ def _demand_closed(reading: Reading, last: Sequence[str], delimiter: str, number
             ru = f"файл обрывается внутри кавычек (строка {number}); возьмите его заново"
             en = f"the file is cut inside quotes (line {number}); get it again"
             raise refused(reading.member.place, ru, en) from error
+
+
+def demand_as_wide(reading: Reading, text: str, row: Sequence[str], narrowest: int, number: int) -> None:
+    """ClassifierInvalid when the last line of a text has no end and fewer cells than any other: it was cut there."""
+    cells = len(row)
+    if cells < narrowest and not text.endswith(("\n", "\r")) and any(c.strip(" \t\x1a") for c in row):
+        ru = f"строка {number}: файл обрывается, ячеек {cells}, а в других строках {narrowest} и больше; возьмите его заново"
+        en = f"line {number}: the file is cut, {cells} cells where others have {narrowest} and more; get it again"
+        raise refused(reading.member.place, ru, en)
 
 
 def decoded(reading: Reading) -> str:

@@ -11,6 +11,20 @@ class ClassifierInvalid(InfobaseError):
     en = "The classifier file {place} was refused: {detail}. The infobase was not changed."
 
 
+class ClosuresRefused(InfobaseError):
+    """A file that would close so much of what is loaded that it is more likely to be cut than to be right."""
+
+    exit_code = 78
+    ru = (
+        "{place}: из {held} записей классификатора «{kind}» в файле нет {gone}: похоже, он обрезан или неполон. "
+        "База не изменена. Возьмите файл заново, а если так и должно быть, повторите загрузку с --accept-closures."
+    )
+    en = (
+        "{place}: of the {held} items of the classifier {kind!r} the file lacks {gone}: it seems to be cut or incomplete. "
+        "The infobase was not changed. Get the file again, or, if it is right, load it with --accept-closures."
+    )
+
+
 class ClassifierUnknown(InfobaseError):
     """The content of a source is not the classifier that was asked for, or none at all."""
 

@@ -333,13 +333,32 @@ def test_version_txt_of_another_issue(session: Session, tmp_path: Path, written:
 
 @pytest.mark.parametrize(
     ("change", "told"),
-    [({"ISACTIVE": "да"}, "поле ISACTIVE: «да», нужно 0 или 1"), ({"NAME": " "}, "поле NAME: «», не заполнено")],
+    [
+        ({"ISACTIVE": "да"}, "поле ISACTIVE: «да», нужно 0 или 1"),
+        ({"ISACTIVE": ""}, "поле ISACTIVE: «», нужно 0 или 1"),
+        ({"NAME": " "}, "поле NAME: «», не заполнено"),
+        ({"OBJECTGUID": "zzz"}, "поле OBJECTGUID: «zzz», нужен GUID"),
+        ({"ENDDATE": "31.12.2024"}, "поле ENDDATE: «31.12.2024», нужна дата ГГГГ-ММ-ДД"),
+        ({"STARTDATE": "2024-02-30", "ISACTIVE": 0, "ISACTUAL": 0}, "поле STARTDATE: «2024-02-30», нужна дата"),
+        ({"OBJECTID": "31.12.2024", "ISACTIVE": 0}, "поле OBJECTID: «31.12.2024», нужно целое число"),
+        ({"NEXTID": "x", "ISACTIVE": 0}, "поле NEXTID: «x», нужно целое число"),
+    ],
 )
-def test_flags_and_names_must_be_there(session: Session, tmp_path: Path, change: dict[str, object], told: str) -> None:
+def test_fields_of_a_row_must_be_there_and_right(
+    session: Session, tmp_path: Path, change: dict[str, object], told: str
+) -> None:
     region = sample_region("52")
     region["ADDR_OBJ"][1] |= change
     write_gar(tmp_path / "gar.zip", {"52": region}, DAY)
     with pytest.raises(ClassifierInvalid, match=f"запись 2 .OBJECT., {told}"):
+        load(session, "gar", tmp_path / "gar.zip")
+
+
+def test_a_row_without_its_flag_is_refused(session: Session, tmp_path: Path) -> None:
+    region = sample_region("52")
+    del region["ADM_HIERARCHY"][1]["ISACTIVE"]
+    write_gar(tmp_path / "gar.zip", {"52": region}, DAY)
+    with pytest.raises(ClassifierInvalid, match="запись 2 .ITEM., поле ISACTIVE"):
         load(session, "gar", tmp_path / "gar.zip")
 
 
