@@ -16,7 +16,8 @@ from typing import Any
 
 from classifiers import loader
 from classifiers.kind import ClassifierKind, Options, Progress
-from classifiers.source import MAX_MEMBERS, Member, refused
+from classifiers.source import MAX_MEMBERS, Member, _demand_harmless, reading_errors, refused
+from classifiers.text import shown
 from infobase.i18n import text
 from infobase.scratch import temporary_folder
 from infobase.served import served
@@ -79,7 +80,7 @@ def _one_file(source: Path, members: Sequence[Member], progress: Progress | None
 def _laid_out(packed: Path) -> Path:
     """The folder as it was, beside the zip. Names that lead elsewhere are refused."""
     folder = packed.parent / CONTENT / packed.stem
-    with zipfile.ZipFile(packed) as archive:
+    with reading_errors(packed.name), zipfile.ZipFile(packed) as archive:
         infos = archive.infolist()
         if len(infos) > MAX_MEMBERS:
             raise refused(packed.name, f"файлов слишком много: {len(infos)}", f"too many files: {len(infos)}")
@@ -87,6 +88,7 @@ def _laid_out(packed: Path) -> Path:
             parts = info.filename.split("/")
             if any(p in ("", ".", "..") or "\\" in p or ":" in p for p in parts):
                 raise refused(packed.name, "недопустимое имя файла", "a file name that is not allowed")
+            _demand_harmless(f"{packed.name}!{shown(info.filename)}", info)
             target = folder.joinpath(*parts)
             target.parent.mkdir(parents=True, exist_ok=True)
             with archive.open(info) as content, target.open("xb") as file:

@@ -195,6 +195,11 @@ def reading_errors(place: str) -> Iterator[None]:
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
         ru = f"архив zip повреждён: {_zip_fault(str(error))}; возьмите его заново"
         raise refused(place, ru, f"the zip is damaged: {error}; get it again") from error
+    except ValueError as error:
+        if "negative seek" not in str(error):
+            raise
+        # An archive in memory that points before its own beginning; for one in a file it is an OSError.
+        raise refused(place, f"архив zip повреждён: {error}", f"the zip is damaged: {error}") from error
 
 
 _OF_SYSTEM = {

@@ -25,6 +25,10 @@ _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL}
 _LITTLE_SPACE = 1 << 20
 
 
+_OTHER_FORMAT = "unsupported file format"
+"""SQLite's words, under its most general code, for a schema format it does not know: a byte of the file's header."""
+
+
 def translate(
     problem: sqlite3.Error | OverflowError, place: Path, *, timeout: float = 0, holder: str = "-"
 ) -> InfobaseError | None:
@@ -51,6 +55,8 @@ def translate(
                 else StorageFailure(place=place, detail=detail)
             )
         case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB | sqlite3.SQLITE_FORMAT:
+            return InfobaseDamaged(place=place, detail=detail)
+        case sqlite3.SQLITE_ERROR if str(problem) == _OTHER_FORMAT:
             return InfobaseDamaged(place=place, detail=detail)
         case sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_PERM | sqlite3.SQLITE_AUTH:
             return _closed(place, detail)

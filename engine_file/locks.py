@@ -97,7 +97,7 @@ def pid_alive(pid: int) -> bool:
     """Whether a process of this host lives."""
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):  # a card may carry a number no process has
         return False
     except OSError:
         return True
@@ -258,7 +258,7 @@ def read_card(path: Path) -> dict[str, object]:
     """What the holder wrote of itself; empty when nothing readable is there."""
     try:
         card = json.loads(path.read_bytes()[:CARD_BYTES].rstrip() or b"{}")
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return card if isinstance(card, dict) else {}
 

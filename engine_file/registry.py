@@ -334,5 +334,5 @@ def _read_entry(path: Path) -> Entry | None:
             session["started"] = dt.datetime.fromisoformat(session["started"])
             session = SessionInfo(**session)
         return Entry(**card, session=session)
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None

@@ -118,7 +118,7 @@ def _split_server(server: str) -> tuple[str, str]:
 def _port(value: str) -> int:
     if not value:
         return DEFAULT_PORT
-    if not value.isdecimal() or not 0 < int(value) < 65536:
+    if not value.isdecimal() or len(value) > 9 or not 0 < int(value) < 65536:
         detail = text(ru="порт - число от 1 до 65535", en="a port is a number from 1 to 65535")
         raise ConnectionStringInvalid(value=f"port={value}", detail=detail)
     return int(value)

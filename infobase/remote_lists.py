@@ -106,7 +106,9 @@ def _renew(url: str, file: Path) -> None:
 def _conditions(file: Path, marks: Path) -> dict[str, str]:
     try:
         known = json.loads(marks.read_text("utf-8")) if file.is_file() else {}
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
+        return {}
+    if not isinstance(known, dict):
         return {}
     asked = {"If-None-Match": known.get("etag"), "If-Modified-Since": known.get("last-modified")}
     return {name: value for name, value in asked.items() if isinstance(value, str)}

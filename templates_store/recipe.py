@@ -123,7 +123,11 @@ def _settings(file: Path) -> dict[str, object]:
         return {}
     try:
         found = tomllib.loads(file.read_text(encoding="utf-8-sig"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as e:
+    except (
+        OSError,
+        ValueError,
+        RecursionError,
+    ) as e:  # also what tomllib lets through: too many digits, nested too deep
         raise _refuse(file, str(e), str(e)) from e
     for key, value in found.items():
         expected = _KEYS.get(key)

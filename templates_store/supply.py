@@ -54,9 +54,8 @@ def as_text(name: str, raw: bytes) -> str:
 
 def _html_text(raw: bytes) -> str:
     """The visible text; scripts, styles and everything that would be loaded are dropped."""
-    parser = html.HTMLParser(no_network=True, remove_comments=True, remove_pis=True, encoding=_charset(raw))
     try:
-        root = html.document_fromstring(raw, parser=parser)
+        root = html.document_fromstring(raw, parser=_parser(raw))
     except (etree.ParserError, etree.XMLSyntaxError, ValueError, LookupError):
         return ""
     pieces: list[str] = []
@@ -75,6 +74,18 @@ def _html_text(raw: bytes) -> str:
     return "".join(pieces)
 
 
+def _parser(raw: bytes) -> html.HTMLParser:
+    """For the page's own code page, or where nobody knows that name, for the one its bytes look like."""
+    try:
+        return _parser_for(_charset(raw))
+    except LookupError:
+        return _parser_for(_guessed(raw))
+
+
+def _parser_for(encoding: str) -> html.HTMLParser:
+    return html.HTMLParser(no_network=True, remove_comments=True, remove_pis=True, encoding=encoding)
+
+
 def _charset(raw: bytes) -> str:
     """What the page says of itself, else what its bytes are."""
     if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
@@ -82,6 +93,10 @@ def _charset(raw: bytes) -> str:
     stated = re.search(rb"charset\s*=\s*[\"']?([A-Za-z0-9_-]{2,20})", raw[:4096], re.IGNORECASE)
     if stated and not raw.startswith(b"\xef\xbb\xbf"):
         return stated[1].decode("ascii")
+    return _guessed(raw)
+
+
+def _guessed(raw: bytes) -> str:
     found = decode(raw).encoding
     return "utf-8" if found.startswith("utf-8") else found
 

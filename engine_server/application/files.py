@@ -9,7 +9,6 @@ A dump is whole in a private folder of the server before its first byte is sent,
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import secrets
 import uuid
@@ -68,7 +67,7 @@ def _secret(request: Request) -> str | None:
         return None
     try:
         return base64.b64decode(given, validate=True).decode()
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:  # not base64, not ASCII, not UTF-8
         raise RequestInvalid(detail="X-Dump-Password") from None
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import binascii
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -56,7 +55,7 @@ def credentials_of(connection: HTTPConnection, header: str = "authorization") ->
         return "", ""
     try:
         name, _, password = base64.b64decode(given, validate=True).decode("utf-8").partition(":")
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:  # not base64, not ASCII, not UTF-8
         raise RequestInvalid(detail=text(ru="заголовок Authorization", en="the Authorization header")) from None
     return name, password
 

@@ -101,7 +101,11 @@ def load(folder: Path) -> ServerHome:
     except FileNotFoundError:
         detail = text(ru="нет файла server.toml", en="no server.toml")
         raise ServerNotInitialised(place=folder, detail=detail) from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as e:
+    except (
+        OSError,
+        ValueError,
+        RecursionError,
+    ) as e:  # also what tomllib lets through: too many digits, nested too deep
         raise ServerSettingsInvalid(place=place, detail=str(e)) from e
     return ServerHome(folder.absolute(), from_dict(given, place))
 

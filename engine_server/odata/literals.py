@@ -6,10 +6,10 @@ import datetime as dt
 import re
 import uuid
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Union
 
-from engine_server.odata.edm import parse_date, parse_guid
+from engine_server.odata.edm import parse_date, parse_guid, unfit
 from engine_server.odata.errors import UNPARSED, bad_option, refuse
 from infobase.metadata.types import EMPTY_DATE
 
@@ -86,9 +86,16 @@ def _value(kind: str, text: str) -> Constant:
         case "quoted":
             return text[1:-1]
         case "number":
-            return Decimal(text)
+            return _number(text)
         case _:
             return {"true": True, "false": False, "null": None}[text.lower()]
+
+
+def _number(text: str) -> Decimal:
+    try:
+        return Decimal(text)
+    except InvalidOperation:  # an exponent beyond all bounds
+        raise unfit("number", text[:60], "Edm.Double") from None
 
 
 def constant(text: str) -> Constant:

@@ -91,17 +91,16 @@ def key_values(inside: str) -> dict[str, Constant]:
 
 
 def _commas(text: str) -> list[str]:
-    parts, quote = [""], ""
-    for c in text:
+    parts, quote, begin = list[str](), "", 0
+    for at, c in enumerate(text):
         if quote:
             quote = "" if c == quote else quote
         elif c in "'\"":
             quote = c
-        if c == "," and not quote:
-            parts.append("")
-        else:
-            parts[-1] += c
-    return parts
+        elif c == ",":
+            parts.append(text[begin:at])
+            begin = at + 1
+    return [*parts, text[begin:]]
 
 
 def arguments(inside: str) -> dict[str, str]:

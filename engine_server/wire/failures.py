@@ -14,7 +14,7 @@ from typing import Any
 
 from engine_server.wire.values import decode, encode
 from infobase import errors
-from infobase.errors import ConfigurationInvalid, InfobaseError, InternalError, Problem
+from infobase.errors import ConfigurationInvalid, InfobaseError, InternalError, Problem, RequestInvalid
 from infobase.i18n import LANGUAGES, Bilingual, language, set_language, text
 
 CLASSES = {name: c for name, c in inspect.getmembers(errors, inspect.isclass) if issubclass(c, InfobaseError)}
@@ -90,17 +90,29 @@ def from_json(data: object) -> InfobaseError:
     """The error as the same class; InternalError with the server's words when it is unknown here."""
     if not isinstance(data, Mapping) or "odata.error" not in data:
         return _unknown("", str(data)[:200])
-    name = str(data.get("class", ""))
-    message = (
-        data["odata.error"].get("message", {}).get("value", "") if isinstance(data["odata.error"], Mapping) else ""
-    )
+    name, message = str(data.get("class", "")), _said(data["odata.error"])
     cls = CLASSES.get(name)
     if cls is None:
-        return _unknown(name, str(message))
+        return _unknown(name, message)
+    try:
+        return _as_it_was(cls, data)
+    except (ValueError, TypeError, LookupError, AttributeError, RequestInvalid):
+        return _unknown(name, message)
+
+
+def _said(error: object) -> str:
+    message = error.get("message") if isinstance(error, Mapping) else None
+    return str(message.get("value", "")) if isinstance(message, Mapping) else ""
+
+
+def _as_it_was(cls: type[InfobaseError], data: Mapping[str, Any]) -> InfobaseError:
+    """Told to the end once, so that one whose fields are missing fails here and not where it is shown."""
     if cls is ConfigurationInvalid:
-        return ConfigurationInvalid([_problem(p) for p in data.get("problems", [])])
-    fields: dict[str, Any] = {str(k): decode(v) for k, v in dict(data.get("fields", {})).items()}
-    return cls(**fields)
+        made: InfobaseError = ConfigurationInvalid([_problem(p) for p in data.get("problems", [])])
+    else:
+        made = cls(**{str(k): decode(v) for k, v in dict(data.get("fields", {})).items()})
+    str(made)
+    return made
 
 
 def _problem(given: Any) -> Problem:

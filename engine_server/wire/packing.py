@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 import zlib
 from collections.abc import Mapping
@@ -53,7 +52,7 @@ def from_header(name: str, given: str) -> dict[str, object]:
     """What `header` made; empty for none. RequestInvalid."""
     try:
         made = unpack(base64.b64decode(given, validate=True)) if given else {}
-    except binascii.Error:
+    except ValueError:  # not base64, not even ASCII
         raise RequestInvalid(detail=name) from None
     if not isinstance(made, dict):
         raise RequestInvalid(detail=name)

@@ -120,7 +120,7 @@ def read_backup(place: Path) -> Backup:
         if len(raw) > MAX_MANIFEST:
             raise ValueError("too large")
         return Backup(place, _manifest(json.loads(raw)))
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as e:
+    except (ValueError, ArithmeticError, LookupError, TypeError, AttributeError, RecursionError) as e:
         ru = f"{MANIFEST} повреждён или не от этой программы ({e})"
         en = f"{MANIFEST} is damaged or of another program ({e})"
         raise BackupInvalid(place=place, detail=text(ru=ru, en=en)) from e

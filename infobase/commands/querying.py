@@ -113,7 +113,7 @@ def read_json(file: Path) -> object:
     """A JSON document; its numbers are exact. QueryInvalid when it is not one."""
     try:
         return json.loads(file.read_text("utf-8-sig"), parse_float=Decimal)
-    except (ValueError, RecursionError) as e:
+    except (ValueError, ArithmeticError, RecursionError) as e:  # a number may have an exponent beyond all bounds
         raise QueryInvalid(detail=f"{file}: {e}") from e
 
 

@@ -7,6 +7,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from engine_server.embedded import EmbeddedCluster
 from tests import postgres
 from tests.bases import file_place, server_place
 from tests.reliability import crashes, disk, failing, gate, interrupted, powercut, powered, record, served, twins
-from tests.reliability.fuzz import READERS, fuzz
+from tests.reliability.fuzz import READERS, fuzz_apart
 from tests.reliability.ground import Ground, lay
 from tests.reliability.interrupted import Outcomes
 from tests.reliability.operations import Operation
@@ -308,13 +309,21 @@ SOAK_RUNS = {"file": _soak_file, "server": _soak_server, "application": _soak_se
 @main.command("fuzz")
 @click.argument("names", nargs=-1, type=click.Choice(list(READERS)))
 @click.option("--seconds", default=60.0, show_default=True, help="For each reader.")
+@click.option("--parallel", default=1, show_default=True, help="Readers at once.")
 @click.option("--seed", default=1)
-def fuzz_command(names: tuple[str, ...], seconds: float, seed: int) -> None:
-    """Mutated input for every reader."""
-    found = [fuzz(READERS[name], seconds=seconds, seed=seed) for name in names or READERS]
-    for one in found:
-        click.echo(str(one))
-    sys.exit(1 if any(one.broken for one in found) else 0)
+@saving
+def fuzz_command(names: tuple[str, ...], seconds: float, parallel: int, seed: int, save: Path | None) -> None:
+    """Mutated input for every reader, each in a process of its own."""
+    broken = 0
+    with ThreadPoolExecutor(parallel) as pool:
+        runs = [pool.submit(fuzz_apart, READERS[name], seconds=seconds, seed=seed) for name in names or READERS]
+        for run in as_completed(runs):
+            found = run.result()
+            broken += len(found.broken)
+            click.echo(str(found))
+            if save:
+                record.save("fuzz", found.reader, found.counts(), save)
+    sys.exit(1 if broken else 0)
 
 
 def _demand(reason: str) -> None:

@@ -18,6 +18,8 @@ from uuid import UUID
 
 import urllib3
 
+from classifiers.sample import ed807_xml, sample_banks
+from classifiers.sample_gar import sample_region, write_gar
 from classifiers.sample_kladr import write_sample_kladr
 from classifiers.workbook import workbook_members
 from engine_server.odata.options import parse_options
@@ -38,7 +40,11 @@ from infobase.storage import LogFilter
 from templates_store.efd import open_file as open_efd
 from templates_store.package import refusing
 from tests.administration.test_log import LGF, LGP
-from tests.classifiers.test_workbooks import OKVED, write_xlsx
+from tests.classifiers.helpers import OKOF_XML, zipped
+from tests.classifiers.test_formats import SAMPLES, listed_months
+from tests.classifiers.test_rates_of_a_period import dynamic
+from tests.classifiers.test_sources import seven_zipped
+from tests.classifiers.test_workbooks import OKVED, write_ods, write_xlsx
 from tests.templates.test_efd import plain, shop, squeezed
 
 CDN = b'1,20260101000000,20261231235959,"Back at six","1234",""'
@@ -208,6 +214,44 @@ def sheet_seeds() -> list[bytes]:
         zipfile.ZipFile(write_xlsx(Path(folder) / "a.xlsx", [*OKVED])) as book,
     ):
         return [book.read("xl/worksheets/sheet1.xml")]
+
+
+def ods_seeds() -> list[bytes]:
+    with tempfile.TemporaryDirectory() as folder:
+        return [write_ods(Path(folder) / "a.ods", [[str(c) for c in row] for row in OKVED]).read_bytes()]
+
+
+# --- classifiers ---
+
+
+def classifier_files(kind: str) -> list[bytes]:
+    """Small files of a kind in the published forms, plain and packed."""
+    with tempfile.TemporaryDirectory() as folder:
+        made = []
+        if kind in SAMPLES:
+            name, body, encoding = SAMPLES[kind]
+            made += [body.encode(encoding), zipped(Path(folder) / "a.zip", {name: body.encode(encoding)}).read_bytes()]
+        if kind == "gar":
+            write_gar(Path(folder) / "gar.zip", {"01": sample_region("01", 2, 1)}, dt.date(2026, 1, 1))
+            made.append((Path(folder) / "gar.zip").read_bytes())
+        if kind == "banks":
+            whole = ed807_xml(sample_banks(8, 1), dt.date(2026, 2, 2)).encode("cp1251")
+            made += [whole, whole[:-40]]
+        if kind == "okof":
+            inner = zipped(Path(folder) / "b.zip", {"okof.xml": OKOF_XML.encode()}).read_bytes()
+            made.append(zipped(Path(folder) / "c.zip", {"inner.zip": inner}).read_bytes())
+        if kind == "rates":
+            made.append(dynamic().encode("cp1251"))
+        if kind == "calendar":
+            months = [{"month": n, "days": days} for n, days in enumerate(listed_months(), 1)]
+            made.append(json.dumps({"year": 2024, "months": months, "transitions": []}).encode())
+        return made
+
+
+def seven_zip_seeds() -> list[bytes]:
+    with tempfile.TemporaryDirectory() as folder:
+        packed = seven_zipped(Path(folder) / "a.7z", {"okof.xml": OKOF_XML.encode(), "readme.txt": b"read me"})
+        return [packed.read_bytes()]
 
 
 # --- lists over HTTP ---

@@ -13,7 +13,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -78,7 +78,7 @@ class Server:
         command = [sys.executable, "-m", "engine_server.application.run", str(self.folder)]
         self.process = subprocess.Popen(command, stdout=log, stderr=log, cwd=ROOT, env=env)
         log.close()
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 180
         while time.monotonic() < deadline:
             if answers(self.port):
                 return self
@@ -183,10 +183,14 @@ def round_robin(ports: list[int]) -> Iterator[int]:
 
     def run() -> None:
         asyncio.set_event_loop(loop)
-        try:
+        with suppress(asyncio.CancelledError):
             loop.run_until_complete(main())
-        except asyncio.CancelledError:
-            return
+        # Connections that were open at the end: their tasks finish, and the loop goes round once more to close their sockets.
+        for _ in range(2):
+            left = asyncio.all_tasks(loop)
+            for task in left:
+                task.cancel()
+            loop.run_until_complete(asyncio.gather(*left, asyncio.sleep(0), return_exceptions=True))
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
