@@ -11,6 +11,7 @@ import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable
+from contextlib import ExitStack
 from decimal import Decimal
 from pathlib import Path
 from urllib.parse import parse_qsl
@@ -192,9 +193,10 @@ def workbook_seeds() -> list[bytes]:
 
 def read_workbook(path: Path) -> object:
     read = []
-    for member in workbook_members(path, "a"):
-        with member.open() as content:
-            read.append(content.read())
+    with path.open("rb") as content, ExitStack() as stack:
+        for member in workbook_members(content, path, "a", stack):
+            with member.open() as sheet:
+                read.append(sheet.read())
     return read
 
 
