@@ -12,7 +12,7 @@ import benchmarks.load.commands
 import benchmarks.peers.commands  # noqa: F401
 from benchmarks.group import ENGINES, bench, give_out
 from infobase.commands.interface import command_in, json_option, option
-from infobase.commands.output import print_table, progress, say
+from infobase.commands.output import print_table, progress, remark, say
 from infobase.errors import BenchmarkMissed, BenchmarkSlower
 from infobase.i18n import text
 
@@ -32,6 +32,12 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 @option("--engine", type=click.Choice([*ENGINES, "both"]), default="both", ru="Какой режим", en="Which mode")
 @option("--rows", default=1_000_000, show_default=True, ru="Строк в больших базах", en="Rows of the big bases")
 @option("--seconds", default=5.0, show_default=True, ru="Длительность состязания", en="Length of the contention")
+@option(
+    "--minutes",
+    type=click.FloatRange(min=0),
+    ru="Сколько времени есть (сценарии, которые не успеть, пропускаются)",
+    en="How much time there is (scenarios that no longer fit are left out)",
+)
 @option("--quick", is_flag=True, ru="100 000 строк и 2 секунды", en="100,000 rows and 2 seconds")
 @option(
     "--folder", type=click.Path(file_okay=False, exists=True, path_type=Path), ru="Диск для замера", en="The disk to measure"
@@ -44,6 +50,7 @@ def run_command(
     engine: str,
     rows: int,
     seconds: float,
+    minutes: float | None,
     quick: bool,
     folder: Path | None,
     target: Path | None,
@@ -56,9 +63,19 @@ def run_command(
     engines = ENGINES if engine == "both" else (engine,)
     with progress() as step:
         made = suite.run(
-            scenarios or SCENARIOS, engines, rows=size[0], seconds=size[1], folder=folder, progress=step
-        )  # fmt: skip
+            scenarios or SCENARIOS,
+            engines,
+            rows=size[0],
+            seconds=size[1],
+            minutes=minutes,
+            folder=folder,
+            progress=step,
+        )
     give_out(made, target, as_json=as_json)
+    left = [f"{k.partition(': ')[2]} - {v}" for k, v in made.settings.items() if k.startswith("skipped: ")]
+    if left:
+        names = "; ".join(left)
+        remark(text(ru=f"Не хватило времени, пропущено: {names}", en=f"No time was left for: {names}"))
     missed = [f for f in made.figures if f.met is False]
     if strict and missed:
         raise BenchmarkMissed(listing="; ".join(f"{' '.join(f.key)}: {f.value:.3g} ({f.target})" for f in missed))

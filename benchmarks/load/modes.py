@@ -19,6 +19,7 @@ from benchmarks.load.plan import Key, Plan
 from benchmarks.load.stands import FileStand, Stand, Unavailable, server_stand
 from benchmarks.load.tally import Served
 from benchmarks.load.worker import Task, serve
+from benchmarks.pace import Pace
 from infobase.errors import BenchmarkRunInvalid
 from infobase.i18n import text
 
@@ -156,7 +157,7 @@ def measure(plan: Plan, folder: Path, scratch: Path, kept: Path, progress: Progr
     with ExitStack() as stack:
         stands: dict[str, Stand] = {}
         grown: dict[str, float] = {}
-        pace = _Pace()
+        pace = Pace()
         for n, key in enumerate(wanted):
             mode, network, documents, deed, users = key
             laying = 0.0 if f"{mode} {documents}" in run.sizes else plan.laying(documents)
@@ -181,21 +182,6 @@ def measure(plan: Plan, folder: Path, scratch: Path, kept: Path, progress: Progr
     if len(run.cells) == len(wanted) + before:
         keeper.finish(run)
     return run
-
-
-@dataclass
-class _Pace:
-    """How much longer than estimated work takes on this machine."""
-
-    estimated: float = 0.0
-    taken: float = 0.0
-
-    def note(self, estimated: float, taken: float) -> None:
-        self.estimated += estimated
-        self.taken += taken
-
-    def expected(self, estimated: float) -> float:
-        return estimated * max(1.0, self.taken / self.estimated if self.estimated else 1.0)
 
 
 def _stand(mode: str, scratch: Path, kept: Path, stack: ExitStack) -> Stand:

@@ -169,3 +169,31 @@ def test_a_run_measures_saves_and_judges(tmp_path: Path, capsys: pytest.CaptureF
     assert shown["environment"] == made.environment and made.environment["python"]
     assert "2,000 movements, 2,000 rows" in made.figures[0].note
     assert [p.name for p in tmp_path.iterdir()] == ["run.json"]
+
+
+def test_a_bounded_run_leaves_out_what_does_not_fit(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ran: list[str] = []
+
+    def quick(name: str) -> tuple[object, tuple[str, ...]]:
+        def scenario(_bench: object, kind: str) -> list[Figure]:
+            ran.append(name)
+            return [Figure(name, kind, "x", 1.0, "x")]
+
+        return scenario, ("file",)
+
+    names = ("save", "dump", "banks")
+    monkeypatch.setattr(suite, "SCENARIOS", {n: quick(n) for n in names})
+    monkeypatch.setattr(suite, "ESTIMATES", {"save": (1.0, 0.0), "dump": (0.0, 1200.0), "banks": (1.0, 0.0)})
+    assert runner.run(commands.bench, ["run", *names, "--engine", "file", "--quick", "--minutes", "1", "--json"]) == 0
+    told = capsys.readouterr()
+    assert ran == ["save", "banks"], "what comes later may fit"
+    assert json.loads(told.out)["settings"]["skipped: dump (file)"] == "120 s"
+    assert "dump (file)" in told.err
+    assert runner.run(commands.bench, ["run", *names, "--engine", "file", "--quick", "--json"]) == 0
+    assert ran[2:] == list(names)
+
+
+def test_every_scenario_has_an_estimate() -> None:
+    assert set(suite.ESTIMATES) == set(suite.SCENARIOS)
