@@ -16,7 +16,7 @@ from typing import Any
 
 from classifiers import loader
 from classifiers.kind import ClassifierKind, Options, Progress
-from classifiers.source import MAX_MEMBERS, Member, _demand_harmless, reading_errors, refused
+from classifiers.source import MAX_MEMBERS, Member, _demand_harmless, opened_member, reading_errors, refused
 from classifiers.text import shown
 from infobase.i18n import text
 from infobase.scratch import temporary_folder
@@ -91,7 +91,7 @@ def _laid_out(packed: Path) -> Path:
             _demand_harmless(f"{packed.name}!{shown(info.filename)}", info)
             target = folder.joinpath(*parts)
             target.parent.mkdir(parents=True, exist_ok=True)
-            with archive.open(info) as content, target.open("xb") as file:
+            with opened_member(archive, info) as content, target.open("xb") as file:
                 shutil.copyfileobj(content, file, 1 << 20)
     packed.unlink()
     return folder

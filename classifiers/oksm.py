@@ -163,7 +163,11 @@ class CountryFile(Reading):
     def _columns(self, line: str) -> dict[str, str]:
         """Number, code, short name, full name, alpha-2, alpha-3. Commas inside unquoted names are followed by a blank."""
         cells: list[str] = []
-        written = next(csv.reader([line], delimiter=delimiter_of([line])))
+        try:
+            written = next(csv.reader([line], delimiter=delimiter_of([line])))
+        except csv.Error as error:
+            ru, en = f"строка {self.line}: не CSV ({error})", f"line {self.line}: no CSV ({error})"
+            raise refused(self.member.place, ru, en) from error
         begin = len(written) - len(FIELDS)
         self.columns = {name: i for i, name in enumerate(FIELDS, begin)} if begin in (0, 1) else {}
         for cell in written:

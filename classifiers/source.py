@@ -279,7 +279,7 @@ def _is_workbook(place: Path | str, archive: zipfile.ZipFile) -> bool:
         return False
     info = archive.getinfo(OPEN_DOCUMENT)
     _demand_harmless(f"{place}!{OPEN_DOCUMENT}", info)
-    with archive.open(info) as file:
+    with opened_member(archive, info) as file:
         return file.read(HEAD_BYTES).strip().startswith(SPREADSHEET)
 
 
@@ -348,8 +348,20 @@ def _zip_member(path: Path | str, archive: zipfile.ZipFile, info: zipfile.ZipInf
     name = shown_name(info)
     place = f"{path}!{shown(name)}"
     return Member(
-        inside + name, place, info.file_size, lambda: archive.open(info), lambda: _demand_harmless(place, info)
+        inside + name,
+        place,
+        info.file_size,
+        lambda: opened_member(archive, info),
+        lambda: _demand_harmless(place, info),
     )
+
+
+def opened_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> IO[bytes]:
+    """BadZipFile too where the name before the content says it is UTF-8 and is not."""
+    try:
+        return archive.open(info)
+    except UnicodeDecodeError as error:
+        raise zipfile.BadZipFile(str(error)) from error
 
 
 def shown_name(info: zipfile.ZipInfo) -> str:

@@ -75,7 +75,10 @@ def delimiter_of(lines: Sequence[str]) -> str:
     """The delimiter that splits most of the lines into the same number of columns, and leaves quotes at the ends of the cells if any does."""
 
     def score(mark: str) -> tuple[bool, bool, int, int]:
-        counts = [len(row) for row in csv.reader(lines, delimiter=mark)]
+        try:
+            counts = [len(row) for row in csv.reader(lines, delimiter=mark)]
+        except csv.Error:  # a cell beyond the reader's limit: not with this delimiter
+            counts = []
         common = max(set(counts), key=counts.count) if counts else 1
         return (common > 1, _quotes_fit(lines, mark), counts.count(common), common)
 

@@ -242,7 +242,7 @@ _FILTERS = (
 _TEXT, _LINES, _JSON, _XML, _BINARY = (words,), (lines, words), (json_nodes,), (xml_tags, words), (numbers,)
 _ARCHIVE = (inside_zip(inner=((".json", json_nodes), (".xml", xml_tags), (".rels", xml_tags), (".mft", lines))),)
 _TABLES = (inside_zip(inner=((".dbf", numbers), (".DBF", numbers))), numbers)
-_OF_A_KIND = (xml_tags, lines, words, numbers, inside_zip(inner=(("", xml_tags),)))
+_OF_A_KIND = (xml_tags, json_nodes, lines, words, numbers, inside_zip(inner=(("", xml_tags),)))
 
 
 def _squeezed(change: Mutation) -> Mutation:

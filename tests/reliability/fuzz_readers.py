@@ -43,6 +43,7 @@ from templates_store.package import refusing
 from tests.administration.test_log import LGF, LGP
 from tests.classifiers.helpers import OKOF_XML, zipped
 from tests.classifiers.test_formats import SAMPLES, listed_months
+from tests.classifiers.test_open_data import FORMS, MOSCOW, RUSSIAN
 from tests.classifiers.test_rates_of_a_period import dynamic
 from tests.classifiers.test_sources import seven_zipped
 from tests.classifiers.test_workbooks import OKVED, write_ods, write_xlsx
@@ -242,6 +243,8 @@ def classifier_files(kind: str) -> list[bytes]:
         if kind == "okof":
             inner = zipped(Path(folder) / "b.zip", {"okof.xml": OKOF_XML.encode()}).read_bytes()
             made.append(zipped(Path(folder) / "c.zip", {"inner.zip": inner}).read_bytes())
+        if kind == "okved2":
+            made += [form(records).encode() for form in FORMS.values() for records in (MOSCOW, RUSSIAN)]
         if kind == "rates":
             made.append(dynamic().encode("cp1251"))
         if kind == "calendar":
