@@ -280,6 +280,7 @@ class ServerEngine:
             with staged.transaction(write=True) as tx:
                 service = [f"{sessions.SCHEMA}.{table}" for table in ("sessions", "block", "ended")]
                 tx.run([Statement(f"TRUNCATE {table}") for table in [*service, f'{log.PREFIX}"EventLog"']])
+                tx.run([Statement(staging.WRITE_SEQUENCES)])
         except BaseException:
             staged.drop()
             raise

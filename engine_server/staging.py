@@ -53,6 +53,13 @@ def maintenance(place: ServerPlace) -> Iterator[Connection]:
         conn.close()
 
 
+WRITE_SEQUENCES = """
+    SELECT setval(format('%I.%I', schemaname, sequencename)::regclass, coalesce(last_value, start_value), last_value IS NOT NULL)
+    FROM pg_sequences"""
+"""To be run in a copy of a database: PostgreSQL writes a sequence to its write-ahead log once in 32 numbers and keeps on the page how many are
+covered. CREATE DATABASE copies that page, but not the record that covers it: after a crash the copy would give the same numbers out again."""
+
+
 class Stage:
     """A staged database and the connection that says its maker lives."""
 
