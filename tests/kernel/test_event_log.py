@@ -89,6 +89,8 @@ def test_the_file_is_laid_out_as_1c_lays_it_out(tmp_path: Path) -> None:
 def test_the_base_opens_and_works_without_its_log(tmp_path: Path) -> None:
     place = file_place(tmp_path / "base")
     place.create()
+    with place.session():
+        pass
     log = tmp_path / "base" / "1Cv8Log" / "1Cv8.lgd"
     for file in log.parent.iterdir():
         file.unlink()
