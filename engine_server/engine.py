@@ -143,7 +143,7 @@ class ServerEngine:
 
     def _open(self) -> None:
         self.id = sessions.new_engine_id()
-        with self._connect() as conn:
+        with self._translated(), self._connect() as conn:
             self._examine(conn)
         options = f"{_OPTIONS} -c lock_timeout={int(LOCK_TIMEOUT * 1000)}" + (
             " -c synchronous_commit=off" if self._stage else ""
@@ -159,16 +159,19 @@ class ServerEngine:
 
     def _demand_present(self, conn: Connection) -> None:
         """SessionTerminated when this engine was ended and lost its connections: the tables may since have changed under it."""
-        if self._stage is None and (message := administration.engine_ended(conn, self.id)) is not None:
+        if self._stage is not None:
+            return
+        with self._translated():
+            message = administration.engine_ended(conn, self.id)
+        if message is not None:
             raise SessionTerminated(detail=message)
 
     def _examine(self, conn: Connection) -> None:
         upkeep.demand_version(conn.info.server_version, self.where())
-        with self._translated():
-            row = conn.execute(
-                "SELECT pg_try_advisory_xact_lock_shared(%s), to_regclass(%s), to_regclass(%s), to_regclass(%s)",
-                [sessions.EXCLUSIVE_KEY, f"public.{MARKER}", f'{log.PREFIX}"EventLog"', f"{sessions.SCHEMA}.calls"],
-            ).fetchone()
+        row = conn.execute(
+            "SELECT pg_try_advisory_xact_lock_shared(%s), to_regclass(%s), to_regclass(%s), to_regclass(%s)",
+            [sessions.EXCLUSIVE_KEY, f"public.{MARKER}", f'{log.PREFIX}"EventLog"', f"{sessions.SCHEMA}.calls"],
+        ).fetchone()
         assert row is not None
         free, marker, event_log, registry = row
         if not free and not self._exclusive:
@@ -188,7 +191,7 @@ class ServerEngine:
         return InfobaseNotFound(place=self.place)
 
     def _set_up(self, conn: Connection) -> None:
-        with self._translated(), conn.transaction():
+        with conn.transaction():
             conn.execute("SELECT pg_advisory_xact_lock(%s)", [staging.key_of("infobase setup")])
             for statement in (
                 *sessions.setup_statements(),
@@ -226,7 +229,7 @@ class ServerEngine:
             conn = self._connect()
         except InfobaseNotFound:
             return False
-        with conn:
+        with self._translated(), conn:
             upkeep.demand_version(conn.info.server_version, self.where())
             if conn.execute("SELECT to_regclass(%s)", [f"public.{MARKER}"]).fetchone() != (None,):
                 return True

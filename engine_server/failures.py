@@ -23,6 +23,8 @@ from infobase.errors import (
 from infobase.i18n import text
 
 _LOST_CLASSES = ("08", "57P")
+_LAST_WORDS = ("FATAL", "PANIC")
+"""Severities after which the server closes the connection, whatever the code."""
 
 
 class CallRepeated(Exception):
@@ -35,6 +37,7 @@ def is_lost(problem: psycopg.Error, conn: psycopg.Connection[object] | None) -> 
     return (
         (conn is not None and conn.closed)
         or state.startswith(_LOST_CLASSES)
+        or problem.diag.severity_nonlocalized in _LAST_WORDS
         or (not state and isinstance(problem, psycopg.OperationalError))
     )
 
@@ -67,7 +70,7 @@ def translate(problem: psycopg.Error, place: object, *, timeout: float = 0, hold
             return EngineUnavailable(place=place, detail=f"{said}; {_RIGHTS}")
         case pg.DataCorrupted() | pg.IndexCorrupted():
             return InfobaseDamaged(place=place, detail=said)
-        case pg.IoError():
+        case pg.IoError() | pg.InternalError_():  # the latter e.g. for a checkpoint that could not be made
             return StorageFailure(place=place, detail=said)
     if is_lost(problem, None) or (problem.sqlstate or "").startswith("53"):
         return EngineUnavailable(place=place, detail=said)

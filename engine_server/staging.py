@@ -6,6 +6,7 @@ A staged database is named `<base>__stage_<random>`; its maker holds an advisory
 from __future__ import annotations
 
 import hashlib
+import logging
 import secrets
 import time
 from collections.abc import Iterator
@@ -15,13 +16,14 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from engine_server.failures import translate
+from engine_server.failures import is_lost, translate
 from engine_server.place import MAINTENANCE_DATABASE, ServerPlace
 from engine_server.pool import Connection, connect
 from engine_server.sessions import own_prefix
-from infobase.errors import DoneUnfinished, InfobaseBusy, InfobaseExists
+from infobase.errors import CommitOutcomeUnknown, DoneUnfinished, InfobaseBusy, InfobaseError, InfobaseExists
 from infobase.i18n import text
 
+_log = logging.getLogger("infobase.engine_server")
 _STAGE, _OLD = "__stage_", "__old_"
 _GRACE_SECONDS = 1.0
 """How long a connection that was just closed may still be seen."""
@@ -54,7 +56,9 @@ def maintenance(place: ServerPlace) -> Iterator[Connection]:
 
 
 WRITE_SEQUENCES = """
-    SELECT setval(format('%I.%I', schemaname, sequencename)::regclass, coalesce(last_value, start_value), last_value IS NOT NULL)
+    SELECT setval(
+        (quote_ident(schemaname) || '.' || quote_ident(sequencename))::regclass,
+        coalesce(last_value, start_value), last_value IS NOT NULL)
     FROM pg_sequences"""
 """To be run in a copy of a database: PostgreSQL writes a sequence to its write-ahead log once in 32 numbers and keeps on the page how many are
 covered. CREATE DATABASE copies that page, but not the record that covers it: after a crash the copy would give the same numbers out again."""
@@ -85,11 +89,15 @@ class Stage:
         conn.execute(command.format(sql.Identifier(self.place.database), sql.Identifier(template)))
 
     def remove(self) -> None:
-        """Idempotent."""
-        if not self.published:
-            with maintenance(self.place) as conn:
-                _drop(conn, self.place.database)
-        self.release()
+        """Idempotent. A server that is away does not hide why the stage is given up: the next maker sweeps it."""
+        try:
+            if not self.published:
+                with maintenance(self.place) as conn:
+                    _drop(conn, self.place.database)
+        except InfobaseError as problem:
+            _log.warning("%s", problem)
+        finally:
+            self.release()
 
     def release(self) -> None:
         owner, self._owner = self._owner, None
@@ -126,7 +134,7 @@ def switch(stage: Stage, place: ServerPlace, engine_id: str, *, replace: bool) -
         if present:
             demand_unused(conn, place, engine_id)
             conn.execute("SELECT pg_advisory_lock(%s)", [key_of(old)])
-        with conn.transaction():
+        with _told_as_unknown(conn), conn.transaction():
             if present:
                 conn.execute(_rename(place.database, old))
             conn.execute(_rename(stage.place.database, place.database))
@@ -135,6 +143,17 @@ def switch(stage: Stage, place: ServerPlace, engine_id: str, *, replace: bool) -
         if present:
             with DoneUnfinished.after(place):
                 _dropped(conn, old, place)
+
+
+@contextmanager
+def _told_as_unknown(conn: Connection) -> Iterator[None]:
+    """CommitOutcomeUnknown when the connection breaks in what changes everything at once."""
+    try:
+        yield
+    except psycopg.Error as problem:
+        if is_lost(problem, conn):
+            raise CommitOutcomeUnknown(detail=str(problem)) from problem
+        raise
 
 
 def _dropped(conn: Connection, name: str, place: ServerPlace) -> None:
@@ -152,7 +171,8 @@ def drop(place: ServerPlace, engine_id: str) -> None:
     """InfobaseBusy while others are connected."""
     with maintenance(place) as conn:
         demand_unused(conn, place, engine_id)
-        conn.execute(sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(place.database)))
+        with _told_as_unknown(conn):
+            conn.execute(sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(place.database)))
         sweep(conn, place.database)
 
 

@@ -10,12 +10,12 @@ import logging
 import os
 import socket
 import uuid
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, cast
 
 from infobase import users
 from infobase.connection_string import ConnectionString, parse
-from infobase.errors import ConnectionStringInvalid, InfobaseNotFound, LoginFailed, SessionTerminated
+from infobase.errors import ConnectionStringInvalid, InfobaseError, InfobaseNotFound, LoginFailed, SessionTerminated
 from infobase.i18n import text
 from infobase.infobase import Infobase, open_base
 from infobase.kernel import Kernel
@@ -132,9 +132,14 @@ def open_session(
 
 
 def _finish(log: EventLogStore, session: Session) -> None:
-    """Note the end, unless an administrator ended the session: then he noted it."""
-    with suppress(SessionTerminated):
+    """Note the end, unless an administrator ended the session: then he noted it. What the session came to stands already, and is not
+    hidden behind a note that cannot be written: above all not a COMMIT of unknown outcome."""
+    try:
         log.append([session.log_entry("_$Session$_.Finish")])
+    except SessionTerminated:
+        pass
+    except InfobaseError as problem:
+        _log.warning("%s", problem)
 
 
 def access_of(kernel: Kernel, user: User | None) -> Access:

@@ -21,7 +21,7 @@ from typing import Self
 
 import portalocker
 
-from infobase.errors import DiskFull, SystemRefusal, TargetExists
+from infobase.errors import DiskFull, DoneUnfinished, SystemRefusal, TargetExists
 from infobase.files import settle_name, sync_folder
 from infobase.i18n import text
 
@@ -81,6 +81,9 @@ class ScratchFolder:
 
     def __exit__(self, kind: type[BaseException] | None, e: BaseException | None, trace: TracebackType | None) -> None:
         self.remove()
+        if isinstance(e, DoneUnfinished) and self.path in Path(str(e.fields.get("place"))).parents:
+            with file_errors(self.target):
+                raise e.__cause__ or e  # what was done in here is gone with the folder
 
 
 def sweep(parent: Path) -> None:

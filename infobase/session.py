@@ -11,6 +11,7 @@ One session belongs to one user and one thread. Outside `transaction()` each cal
 from __future__ import annotations
 
 import datetime as dt
+import logging
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -24,6 +25,7 @@ from infobase.deletion import DeletionReport, delete_marked
 from infobase.errors import (
     AccessDenied,
     EngineUnavailable,
+    InfobaseError,
     LockTimeout,
     ObjectNotFound,
     OperationForbidden,
@@ -60,6 +62,7 @@ from infobase.storage import LOCK_TIMEOUT, LockKey, LogEntry, Row, SessionInfo, 
 from infobase.user_admin import Users
 
 Manager = TypeVar("Manager")
+_log = logging.getLogger("infobase.session")
 LOCK_CONFLICT = "_$Transaction$_.Rollback"
 """The event of a transaction that waited for a lock in vain."""
 STREAMED_AT_ONCE = 1000
@@ -130,8 +133,7 @@ class Session:
                 yield tx
         except BaseException as e:
             self._tx = None
-            for undo in reversed(self._undo):
-                undo()
+            self._take_back()
             self._explain_loss(e)
             if isinstance(e, LockTimeout):
                 self._log_conflict(e)
@@ -142,6 +144,14 @@ class Session:
             self.changed_settings.clear()
             self._presentations.clear()
             self._dereferenced.clear()
+
+    def _take_back(self) -> None:
+        """What fails in it must not hide why the transaction failed: a number that cannot be given back stays a gap."""
+        for undo in reversed(self._undo):
+            try:
+                undo()
+            except InfobaseError as problem:
+                _log.warning("%s", problem)
 
     @contextmanager
     def reading(self) -> Iterator[Transaction]:

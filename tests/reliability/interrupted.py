@@ -16,7 +16,7 @@ from statistics import median
 import psycopg
 
 from engine_server.place import from_url
-from infobase.errors import DiskFull, DoneUnfinished, InternalError
+from infobase.errors import DiskFull, DoneUnfinished, EngineUnavailable, InternalError
 from tests.bases import file_place, server_place
 from tests.reliability import states
 from tests.reliability.child import Child
@@ -74,6 +74,10 @@ class Outcomes:
             state = self._broken(f"{where} said it was done, and was not")
         elif state == NEW and DiskFull.en.rpartition(";")[2].strip() in said:
             state = self._broken(f"{where} said that the old state is kept, and it was not: {said}")
+        elif state == NEW and code == EngineUnavailable.exit_code:
+            state = self._broken(
+                f"{where} said that the store is away, not that it is done or that nobody knows: {said}"
+            )
         elif code == InternalError.exit_code or "Traceback (most recent" in said:
             state = self._broken(f"{where} an error without a name: {said}")
         self.remarked += state == NEW and code > 0 and code not in operation.good
