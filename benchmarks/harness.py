@@ -101,7 +101,27 @@ def spent(work: Work, clock: Clock = time.process_time, per: int = 1) -> Spent:
 
 
 def processor_of(pid: int) -> float:
-    """Seconds of processor of a process and all its children so far; 0 where there is no /proc."""
+    """Seconds of processor of a process and all its children so far, the ended ones too; 0 where there is no /proc.
+
+    A child that ends while the others are counted is in neither sum: counted again until none has ended meanwhile."""
+    while True:
+        ended, own = _ticks(pid)
+        living = _living_children(pid)
+        if _ticks(pid)[0] == ended:
+            return (ended + own + living) / os.sysconf("SC_CLK_TCK")
+
+
+def _ticks(pid: int) -> tuple[int, int]:
+    """Of its ended and reaped children, and of a process itself."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0, 0
+    return int(fields[13]) + int(fields[14]), int(fields[11]) + int(fields[12])
+
+
+def _living_children(pid: int) -> int:
+    """Ticks of the children that were not yet reaped."""
     ticks = 0
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -110,9 +130,7 @@ def processor_of(pid: int) -> float:
             continue
         if int(fields[1]) == pid:
             ticks += int(fields[11]) + int(fields[12])
-        elif stat.parent.name == str(pid):
-            ticks += sum(map(int, fields[11:15]))  # its ended children too
-    return ticks / os.sysconf("SC_CLK_TCK")
+    return ticks
 
 
 def _scheduler_counts(pid: int) -> Iterator[Path]:

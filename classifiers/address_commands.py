@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import wraps
-from pathlib import Path
 from typing import Any
 
 import click
@@ -19,7 +18,7 @@ from classifiers.kind import ClassifierKind, Options
 from classifiers.kinds import KINDS
 from classifiers.kladr_load import KLADR
 from classifiers.recognise import find_kind_of
-from classifiers.source import Member, open_source
+from classifiers.source import Member, Source
 from infobase.commands.access import Login, can_ask, connection_argument, login_options, opened
 from infobase.commands.interface import command, json_option, option
 from infobase.commands.output import print_json, print_table, remark, say
@@ -54,17 +53,16 @@ def address_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def ask_regions(kind: str | None, source: Path, options: Options) -> Options:
+def ask_regions(kind: str | None, source: Source, options: Options) -> Options:
     """On a terminal: show the regions a set of KLADR has, with their sizes, and ask which to load. Nothing is asked elsewhere."""
     if options.get("regions") or kind not in (None, *_OFFERS) or not can_ask():
         return options
-    with open_source(source) as found:
-        kind = kind or find_kind_of(list(KINDS.values()), found).name
-        if kind not in _OFFERS:
-            return options
-        kind_, offered = _OFFERS[kind]
-        members = kind_.formats[0].select(found)
-        available = offered(members) if members else {}
+    kind = kind or find_kind_of(list(KINDS.values()), source).name
+    if kind not in _OFFERS:
+        return options
+    kind_, offered = _OFFERS[kind]
+    members = kind_.formats[0].select(source)
+    available = offered(members) if members else {}
     if len(available) <= 1:
         return options
     size = text(ru="Записей", en="Records") if kind == KLADR.name else text(ru="Байт", en="Bytes")

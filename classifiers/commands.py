@@ -15,6 +15,7 @@ from classifiers.bank_commands import check_account, pick, refresh
 from classifiers.download import MAX_BYTES, MAX_SECONDS, Limits, downloaded
 from classifiers.kind import ClassifierKind, Options
 from classifiers.places import BUILTIN, builtin_file, template_file, watch
+from classifiers.source import open_source
 from classifiers.status import checklist
 from infobase import infobase as bases
 from infobase.commands.access import Login, connection_argument, login_options, opened
@@ -210,9 +211,10 @@ def _in_templates(session: Session, kind: ClassifierKind) -> Path:
 
 
 def _load(session: Session, kind: str | None, path: Path, options: Options, name: str = "") -> loader.LoadReport:
-    options = ask_regions(kind, path, options)
-    with progress() as step:
-        report = loader.load(session, kind, path, step, options, name)
+    with open_source(path) as opened_once:
+        options = ask_regions(kind, opened_once, options)
+        with progress() as step:
+            report = loader.load(session, kind, opened_once, step, options, name)
     for line in report.remarks:
         remark(f"  {line}")
     for warning in report.warnings[:SHOWN_WARNINGS]:

@@ -15,7 +15,7 @@ from lxml import etree
 from classifiers.gar import ROOTS
 from classifiers.source import Member, refused
 from classifiers.text import shown
-from classifiers.xml_stream import BAD_ENCODING, CUT_IN_HEAD
+from classifiers.xml_stream import BAD_ENCODING, CUT_IN_HEAD, fault_in_russian
 from infobase.errors import ClassifierInvalid
 
 MAX_FILE_BYTES = 1 << 40
@@ -139,7 +139,8 @@ class GarRows:
         if getattr(error, "code", 0) == BAD_ENCODING:
             ru = f"кодировка не та, что объявлена ({after_ru})"
             return refused(self.member.place, ru, f"the code page is not the declared one ({after_en})")
-        return refused(self.member.place, f"ошибка XML ({after_ru}): {what}", f"XML error ({after_en}): {what}")
+        told = fault_in_russian(error, what)
+        return refused(self.member.place, f"ошибка XML ({after_ru}): {told}", f"XML error ({after_en}): {what}")
 
 
 class _Target:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -83,12 +84,12 @@ class LoadReport:
 def load(
     session: Session,
     kind: str | None,
-    source: Path,
+    source: Path | Source,
     progress: Progress | None = None,
     options: Options | None = None,
     name: str = "",
 ) -> LoadReport:
-    """Load `source` (a file, folder or archive) as the classifier `kind`, None: whichever its content says. All of it, or nothing.
+    """Load `source` (a file, folder or archive; or one that is open already) as the classifier `kind`, None: whichever its content says. All of it, or nothing.
 
     `name`: what to call the source in the registry, when its path says little. Raises ClassifierInvalid (the file), ClassifierUnknown,
     ClassifierAmbiguous, ClassifierUnwanted (the configuration has no place for it), ClosuresRefused (it would close too much, unless
@@ -96,14 +97,14 @@ def load(
     wanted = find_kind(kind) if kind else None
     if wanted is not None:
         use_of(session, wanted)
-    with open_source(source) as opened:
+    with nullcontext(source) if isinstance(source, Source) else open_source(source) as opened:
         found = wanted or find_kind_of(list(KINDS.values()), opened)
         form, members = find_format(found, opened, list(KINDS.values()))
         if found.beside_data and door_of(session.kernel.engine) is not None:
             from classifiers.afar import load_afar
 
             use_of(session, found)
-            return load_afar(session, found, source, members, progress, options or {}, name or opened.name)
+            return load_afar(session, found, opened.path, members, progress, options or {}, name or opened.name)
         return _load(session, found, opened, form, members, progress or _silent, options or {}, name or opened.name)
 
 

@@ -20,8 +20,12 @@ MAX_MEMBER_BYTES = 4 * 1024 * 1024 * 1024
 """Temporary space one member may take."""
 
 
-def seven_zip_members(path: Path, name: str, stack: ExitStack) -> list[Member]:
-    """The files of the archive. ClassifierInvalid: the library is missing, the archive is damaged, encrypted or a bomb."""
+def seven_zip_members(
+    path: Path | str, content: Path | IO[bytes], packed: int, stack: ExitStack, inside: str = ""
+) -> list[Member]:
+    """The files of an archive of `packed` bytes; `path`: how messages call it, `inside`: what the names of its members begin with.
+
+    ClassifierInvalid: the library is missing, the archive is damaged, encrypted or a bomb."""
     try:
         import py7zr
     except ImportError as e:
@@ -29,7 +33,7 @@ def seven_zip_members(path: Path, name: str, stack: ExitStack) -> list[Member]:
         en = "7z archives need the library py7zr (pip install 'infobase[7z]'); or unpack the archive into a folder"
         raise refused(path, ru, en) from e
     try:
-        archive = stack.enter_context(py7zr.SevenZipFile(path, "r"))
+        archive = stack.enter_context(py7zr.SevenZipFile(cast(Any, content), "r"))
         if archive.needs_password():
             raise refused(path, "архив зашифрован", "the archive is encrypted")
         files = [f for f in archive.list() if not f.is_directory and wanted_name(f.filename)]
@@ -37,14 +41,13 @@ def seven_zip_members(path: Path, name: str, stack: ExitStack) -> list[Member]:
         raise
     except Exception as e:  # the library raises its own, lzma's, struct's and plain ones for damaged archives
         raise _damaged(path, e) from e
-    packed = path.stat().st_size
     total = sum(f.uncompressed for f in files)
     if total > SMALL_BYTES and total > packed * MAX_RATIO:
         ru = f"распакованный размер {total} байт недопустим (в архиве {packed})"
         raise refused(path, ru, f"the unpacked size of {total} bytes is not allowed (packed {packed})")
     unpacked = _Unpacked(path, archive, [f.filename for f in files], stack)
     return [
-        Member(f.filename, f"{path}!{shown(f.filename)}", f.uncompressed, partial(unpacked.open, f.filename))
+        Member(inside + f.filename, f"{path}!{shown(f.filename)}", f.uncompressed, partial(unpacked.open, f.filename))
         for f in files
     ]
 
@@ -52,7 +55,7 @@ def seven_zip_members(path: Path, name: str, stack: ExitStack) -> list[Member]:
 class _Unpacked:
     """The members as unnamed temporary files, all made in one pass: packed together, they cannot be had one by one for less."""
 
-    def __init__(self, path: Path, archive: py7zr.SevenZipFile, names: list[str], stack: ExitStack) -> None:
+    def __init__(self, path: Path | str, archive: py7zr.SevenZipFile, names: list[str], stack: ExitStack) -> None:
         self._path, self._archive, self._names, self._stack = path, archive, names, stack
         self._files: dict[str, IO[bytes]] = {}
 
@@ -79,9 +82,22 @@ class _Unpacked:
         return _Sink(self._path, file)
 
 
-def _damaged(path: Path, e: Exception) -> ClassifierInvalid:
+def _damaged(path: Path | str, e: Exception) -> ClassifierInvalid:
     what = str(e) or type(e).__name__
-    return refused(path, f"архив 7z повреждён: {what}", f"the 7z archive is damaged: {what}")
+    name = type(e).__name__
+    told = next((ru for part, ru in _FAULTS.items() if part in name), f"содержимое не читается ({shown(what)})")
+    ru = f"архив 7z повреждён: {told}; возьмите его заново"
+    return refused(path, ru, f"the 7z archive is damaged: {what}; get it again")
+
+
+_FAULTS = {
+    "Crc": "контрольная сумма не сходится",
+    "EOF": "файл обрезан",
+    "LZMA": "сжатые данные не читаются",
+    "Unsupported": "способ сжатия не поддерживается",
+    "Bad7zFile": "заголовок или оглавление не читаются, файл обрезан",
+}
+"""What a part of the name of the library's error says."""
 
 
 class _Factory:
@@ -97,7 +113,7 @@ class _Factory:
 class _Sink:
     """What py7zr writes a member into (its Py7zIO protocol)."""
 
-    def __init__(self, path: Path, file: IO[bytes]) -> None:
+    def __init__(self, path: Path | str, file: IO[bytes]) -> None:
         self._path, self._file, self._written = path, file, 0
 
     def write(self, data: bytes | bytearray) -> int:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import lzma
 import os
 import tempfile
 import zipfile
@@ -53,6 +54,9 @@ PLAIN = (".xml", ".dbf", ".txt", ".csv", ".json")
 OF_THE_SYSTEM = frozenset({"thumbs.db", "desktop.ini"})
 """What Windows puts into folders by itself."""
 ZIP_STARTS = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08", b"PK")
+
+READ_METHODS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA})
+"""Ways of packing a zip that the standard library reads."""
 
 Opener = Callable[[], AbstractContextManager[IO[bytes]]]
 
@@ -189,10 +193,13 @@ def reading_errors(place: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        if error.errno is None and "data stream" in str(error):  # so bz2 calls damaged data
+            ru, en = "сжатые данные не читаются", "the packed data cannot be read"
+            raise refused(place, f"архив zip повреждён: {ru}; возьмите его заново", f"the zip is damaged: {en}") from error
         what = error.strerror or str(error)
         told = _OF_SYSTEM.get(error.errno or 0, what)
         raise refused(place, f"не читается: {told}", f"cannot be read: {what}") from error
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, MemoryError) as error:
         ru = f"архив zip повреждён: {_zip_fault(str(error))}; возьмите его заново"
         raise refused(place, ru, f"the zip is damaged: {error}; get it again") from error
     except ValueError as error:
@@ -217,7 +224,9 @@ def _zip_fault(what: str) -> str:
         return "нет оглавления в конце, файл обрезан"
     if "Bad CRC-32" in what:
         return "контрольная сумма не сходится"
-    return what or "файл обрезан"
+    if "Truncated" in what or "end of stream" in what or not what:
+        return "файл обрезан"
+    return f"сжатые данные не читаются ({what})"
 
 
 def _too_large(place: str, limit: int) -> ClassifierInvalid:
@@ -248,7 +257,7 @@ def _file(path: Path, name: str, stack: ExitStack) -> list[Member]:
     if start.startswith(SEVEN_ZIP):
         from classifiers.seven_zip import seven_zip_members
 
-        members = seven_zip_members(path, name, stack)
+        members = seven_zip_members(path, path, path.stat().st_size, stack)
         return [inner for member in members for inner in _looked_into(member, stack)]
     lone = Member(name, str(path), path.stat().st_size, lambda: path.open("rb"))
     return _looked_into(lone, stack) if start.startswith(OLE) else [lone]
@@ -290,7 +299,7 @@ def _workbook(content: IO[bytes], place: Path | str, name: str, stack: ExitStack
 
 
 def _looked_into(outer: Member, stack: ExitStack, *, packed: bool = True) -> list[Member]:
-    """What a member holds that is a workbook or (`packed`) a zip, unpacked into a temporary file; others as they stand, which may be of no
+    """What a member holds that is a workbook or (`packed`) a zip or 7z, unpacked into a temporary file; others as they stand, which may be of no
     interest. Large sets of plain files, known by their names, are not opened for it."""
     if not outer.size or outer.base_name.casefold().endswith(PLAIN):
         return [outer]
@@ -299,6 +308,8 @@ def _looked_into(outer: Member, stack: ExitStack, *, packed: bool = True) -> lis
             return [outer]
         file = _unpacked(outer, stack)
         return _workbook(file, outer.place, outer.name, stack) if _is_ole_workbook(outer, file) else [outer]
+    if packed and outer.head.startswith(SEVEN_ZIP):
+        return _inner_seven_zip(outer, stack)
     named = outer.base_name.casefold().endswith(".zip")
     if not outer.head.startswith(ZIP_STARTS if named else ZIP_STARTS[:-1]):
         return [outer]
@@ -334,6 +345,17 @@ def _inner_zip(outer: Member, archive: zipfile.ZipFile, stack: ExitStack) -> lis
     if len(infos) > MAX_MEMBERS:
         raise refused(outer.place, f"в архиве {len(infos)} файлов", f"the zip has {len(infos)} members")
     members = [_zip_member(outer.place, archive, i, f"{outer.name}/") for i in infos]
+    return [inner for member in members for inner in _looked_into(member, stack, packed=False)]
+
+
+def _inner_seven_zip(outer: Member, stack: ExitStack) -> list[Member]:
+    """The same of a 7z archive."""
+    from classifiers.seven_zip import seven_zip_members
+
+    file = _unpacked(outer, stack)
+    size = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    members = seven_zip_members(outer.place, file, size, stack, f"{outer.name}/")
     return [inner for member in members for inner in _looked_into(member, stack, packed=False)]
 
 
@@ -379,7 +401,7 @@ def shown_name(info: zipfile.ZipInfo) -> str:
 def _demand_harmless(place: str, info: zipfile.ZipInfo) -> None:
     if info.flag_bits & 1:
         raise refused(place, "архив зашифрован", "the zip is encrypted")
-    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+    if info.compress_type not in READ_METHODS:
         ru = f"способ сжатия {info.compress_type} не поддерживается"
         raise refused(place, ru, f"compression method {info.compress_type} is not supported")
     if info.file_size > SMALL_BYTES and info.file_size > info.compress_size * MAX_RATIO:

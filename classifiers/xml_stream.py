@@ -188,17 +188,41 @@ def _cut(reading: Reading, error: Exception) -> ClassifierInvalid:
     return refused(reading.member.place, ru, en)
 
 
+_FAULTS = {
+    etree.ErrorTypes.ERR_TAG_NAME_MISMATCH: "закрывается не тот элемент, что открыт",
+    etree.ErrorTypes.ERR_TAG_NOT_FINISHED: "элемент не закрыт",
+    etree.ErrorTypes.ERR_DOCUMENT_END: "лишнее после конца документа",
+    etree.ErrorTypes.ERR_INVALID_CHAR: "недопустимый символ",
+    etree.ErrorTypes.ERR_LT_IN_ATTRIBUTE: "знак «<» внутри значения",
+    etree.ErrorTypes.ERR_ATTRIBUTE_REDEFINED: "атрибут указан дважды",
+    etree.ErrorTypes.ERR_ATTRIBUTE_NOT_STARTED: "значение атрибута не в кавычках",
+    etree.ErrorTypes.ERR_ATTRIBUTE_WITHOUT_VALUE: "атрибут без значения",
+    etree.ErrorTypes.ERR_SPACE_REQUIRED: "нет пробела между атрибутами",
+    etree.ErrorTypes.ERR_NAME_REQUIRED: "нет имени элемента",
+    etree.ErrorTypes.ERR_GT_REQUIRED: "нет знака «>»",
+    etree.ErrorTypes.ERR_UNDECLARED_ENTITY: "ссылка (&...;) на то, чего в файле нет",
+    etree.ErrorTypes.ERR_ENTITYREF_SEMICOL_MISSING: "знак «&» без точки с запятой",
+}
+"""What the parser's code of a fault means."""
+
+
+def fault_in_russian(error: Exception, what: str) -> str:
+    """The usual faults; of others `what`, the parser's own words, in brackets."""
+    return _FAULTS.get(getattr(error, "code", None) or 0) or f"разметка нарушена ({what})"
+
+
 def _broken(reading: Reading, error: Exception, begun: bool) -> ClassifierInvalid:
     line, column = _position(error)
     what = str(getattr(error, "msg", "") or error).partition(", line ")[0]
+    told = fault_in_russian(error, what)
     place_ru = f"строка {line}, символ {column}, после записи {reading.records}"
     place_en = f"line {line}, column {column}, after record {reading.records}"
     if getattr(error, "code", None) == BAD_ENCODING:
         ru, en = f"кодировка не та, что объявлена ({place_ru})", f"the code page is not the declared one ({place_en})"
     elif not begun:
-        ru, en = f"неверное объявление XML ({place_ru}): {what}", f"broken XML declaration ({place_en}): {what}"
+        ru, en = f"неверное объявление XML ({place_ru}): {told}", f"broken XML declaration ({place_en}): {what}"
     else:
-        ru, en = f"ошибка XML ({place_ru}): {what}", f"XML error ({place_en}): {what}"
+        ru, en = f"ошибка XML ({place_ru}): {told}", f"XML error ({place_en}): {what}"
     return refused(reading.member.place, ru, en)
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from classifiers import address_commands
 from classifiers.address_commands import ask_regions
+from classifiers.source import open_source
 
 
 @pytest.fixture
@@ -27,7 +28,8 @@ def test_regions_are_asked_with_their_sizes(
     kind: str | None, kladr_folder: Path, typed: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     typed += ["Тмутаракань", "77, степная"]
-    assert ask_regions(kind, kladr_folder, {"houses": True}) == {"houses": True, "regions": ["77", "01"]}
+    with open_source(kladr_folder) as source:
+        assert ask_regions(kind, source, {"houses": True}) == {"houses": True, "regions": ["77", "01"]}
     shown = capsys.readouterr()
     assert all(size in shown.out for size in ("01", "Степная обл", "191"))
     assert "Тмутаракань" in shown.err
@@ -36,4 +38,5 @@ def test_regions_are_asked_with_their_sizes(
 def test_nothing_is_asked_of_other_kinds(typed: list[str], tmp_path: Path) -> None:
     file = tmp_path / "okopf.csv"
     file.write_text("Код;Наименование\n10000;ЮРИДИЧЕСКИЕ ЛИЦА\n12300;Общества\n", "utf-8")
-    assert ask_regions(None, file, {}) == {}
+    with open_source(file) as source:
+        assert ask_regions(None, source, {}) == {}
