@@ -195,7 +195,9 @@ def reading_errors(place: str) -> Iterator[None]:
     except OSError as error:
         if error.errno is None and "data stream" in str(error):  # so bz2 calls damaged data
             ru, en = "сжатые данные не читаются", "the packed data cannot be read"
-            raise refused(place, f"архив zip повреждён: {ru}; возьмите его заново", f"the zip is damaged: {en}") from error
+            raise refused(
+                place, f"архив zip повреждён: {ru}; возьмите его заново", f"the zip is damaged: {en}"
+            ) from error
         what = error.strerror or str(error)
         told = _OF_SYSTEM.get(error.errno or 0, what)
         raise refused(place, f"не читается: {told}", f"cannot be read: {what}") from error
