@@ -14,7 +14,8 @@ from typing import BinaryIO
 
 import portalocker
 
-from infobase.errors import DoneUnfinished, TargetExists
+from infobase.errors import DoneUnfinished, SystemRefusal, TargetExists
+from infobase.i18n import text
 
 _TAIL = ".new"
 
@@ -109,3 +110,16 @@ def sync_folder(folder: Path) -> None:
             raise
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def kept_before_the_deed() -> Iterator[None]:
+    """Around the copy that a deed makes first. SystemRefusal, where the copy is there but not surely durable: the deed is not begun."""
+    try:
+        yield
+    except DoneUnfinished as e:
+        detail = text(
+            ru=f"копия на месте, но не подтверждена диском: {e.fields.get('detail')}; само действие не начато",
+            en=f"the copy is in place, but the disk has not confirmed it: {e.fields.get('detail')}; the deed itself was not begun",
+        )
+        raise SystemRefusal(place=e.fields.get("place"), detail=detail) from e

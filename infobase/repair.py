@@ -29,6 +29,7 @@ from typing import Any, Literal, cast
 from infobase import stand_ins
 from infobase.check import Fix, Probe, check_infobase, held_tables, probes_of
 from infobase.errors import TargetExists
+from infobase.files import kept_before_the_deed
 from infobase.infobase import MAIN_ROW, Infobase, Progress, configuration_row, dump_base, system_session
 from infobase.kernel import Kernel
 from infobase.predefined import write_predefined
@@ -87,7 +88,8 @@ def repair(
         found = check_infobase(kernel, progress)
         if not _wanted(found, bad_refs):
             return Report(None, [], found)
-        kept = None if backup is None else keep_as_it_is(base, backup, secret, progress)
+        with kept_before_the_deed():
+            kept = None if backup is None else keep_as_it_is(base, backup, secret, progress)
         session = system_session(kernel, user)
         with session.transaction() as tx:
             mended = _mend(session, tx, found, bad_refs)

@@ -19,6 +19,7 @@ from infobase.commands.access import Login, login_options, opened
 from infobase.commands.interface import command_in, group, json_option, option
 from infobase.commands.output import print_json, print_table, say, shown
 from infobase.errors import TargetExists, UsageError
+from infobase.files import kept_before_the_deed
 from infobase.i18n import text
 from infobase.log_names import event_name
 from infobase.metadata.model import KINDS
@@ -285,7 +286,8 @@ def _cut(store: EventLogStore, until: dt.datetime, target: Path | None) -> int:
     if target.exists():
         raise TargetExists(place=target)
     wanted = LogFilter(until=until)
-    log_export.write_lgd((e for e in store.read(wanted) if e.number <= newest.number), target)
+    with kept_before_the_deed():
+        log_export.write_lgd((e for e in store.read(wanted) if e.number <= newest.number), target)
     return store.trim(until, newest.number)
 
 

@@ -11,6 +11,7 @@ import pytest
 from engine_server import staging
 from engine_server.place import from_url
 from infobase.errors import CommitOutcomeUnknown, DoneUnfinished, EngineUnavailable, SystemRefusal
+from infobase.files import kept_before_the_deed
 from infobase.scratch import ScratchFolder
 from tests.bases import Place, server_place
 
@@ -90,3 +91,9 @@ def test_what_is_done_inside_a_folder_that_is_given_up_is_not_done(tmp_path: Pat
     assert not (tmp_path / "copy").exists()
     with pytest.raises(DoneUnfinished), ScratchFolder(tmp_path / "copy"), DoneUnfinished.after(tmp_path / "copy"):
         raise OSError(5, "Input/output error")
+
+
+def test_a_copy_before_the_deed_that_is_unfinished_is_not_the_deed(tmp_path: Path) -> None:
+    with pytest.raises(SystemRefusal) as told, kept_before_the_deed(), DoneUnfinished.after(tmp_path / "kept"):
+        raise OSError(5, "Input/output error")
+    assert told.value.fields["place"] == tmp_path / "kept"
