@@ -16,7 +16,7 @@ from typing import Any
 
 from classifiers import loader
 from classifiers.kind import ClassifierKind, Options, Progress
-from classifiers.source import MAX_MEMBERS, Member, _demand_harmless, opened_member, reading_errors, refused
+from classifiers.source import MAX_MEMBERS, Member, _demand_harmless, opened_member, opened_zip, reading_errors, refused
 from classifiers.text import shown
 from infobase.i18n import text
 from infobase.scratch import temporary_folder
@@ -80,7 +80,7 @@ def _one_file(source: Path, members: Sequence[Member], progress: Progress | None
 def _laid_out(packed: Path) -> Path:
     """The folder as it was, beside the zip. Names that lead elsewhere are refused."""
     folder = packed.parent / CONTENT / packed.stem
-    with reading_errors(packed.name), zipfile.ZipFile(packed) as archive:
+    with reading_errors(packed.name), opened_zip(packed) as archive:
         infos = archive.infolist()
         if len(infos) > MAX_MEMBERS:
             raise refused(packed.name, f"файлов слишком много: {len(infos)}", f"too many files: {len(infos)}")

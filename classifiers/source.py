@@ -204,11 +204,6 @@ def reading_errors(place: str) -> Iterator[None]:
     except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, MemoryError) as error:
         ru = f"архив zip повреждён: {_zip_fault(str(error))}; возьмите его заново"
         raise refused(place, ru, f"the zip is damaged: {error}; get it again") from error
-    except ValueError as error:
-        if "negative seek" not in str(error):
-            raise
-        # An archive in memory that points before its own beginning; for one in a file it is an OSError.
-        raise refused(place, f"архив zip повреждён: {error}", f"the zip is damaged: {error}") from error
 
 
 _OF_SYSTEM = {
@@ -266,7 +261,7 @@ def _file(path: Path, name: str, stack: ExitStack) -> list[Member]:
 
 
 def _zip(path: Path, name: str, stack: ExitStack) -> list[Member]:
-    archive = stack.enter_context(zipfile.ZipFile(path))
+    archive = stack.enter_context(opened_zip(path))
     if _is_workbook(path, archive):
         with path.open("rb") as file:
             return _workbook(file, path, name, stack)
@@ -317,7 +312,7 @@ def _looked_into(outer: Member, stack: ExitStack, *, packed: bool = True) -> lis
         return [outer]
     file = _unpacked(outer, stack)
     with reading_errors(outer.place):
-        archive = stack.enter_context(zipfile.ZipFile(file))
+        archive = stack.enter_context(opened_zip(file))
         workbook = _is_workbook(outer.place, archive)
     if workbook:
         return _workbook(file, outer.place, outer.name, stack)
@@ -380,11 +375,19 @@ def _zip_member(path: Path | str, archive: zipfile.ZipFile, info: zipfile.ZipInf
     )
 
 
+def opened_zip(file: Path | IO[bytes]) -> zipfile.ZipFile:
+    """BadZipFile too where a name says it is UTF-8 and is not, or an archive in memory points before its own beginning."""
+    try:
+        return zipfile.ZipFile(file)
+    except ValueError as error:
+        raise zipfile.BadZipFile(str(error)) from error
+
+
 def opened_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> IO[bytes]:
-    """BadZipFile too where the name before the content says it is UTF-8 and is not."""
+    """BadZipFile as from `opened_zip`: the name is written before the content once more, and where that lies may be a lie."""
     try:
         return archive.open(info)
-    except UnicodeDecodeError as error:
+    except ValueError as error:
         raise zipfile.BadZipFile(str(error)) from error
 
 

@@ -97,13 +97,20 @@ def place_of(fields: Mapping[str, str]) -> ServerPlace:
     extra: dict[str, str] = {}
     port = _several(host, ports, extra)
     user, password = known.get("dbuid", ""), known.get("dbpwd", "")
-    if _is_folder(host) and not list(Path(host).glob(".s.PGSQL.*")):
+    if _is_folder(host) and not _has_socket(host):
         return ServerPlace("", DEFAULT_PORT, database, user, password, cluster=Path(host).absolute())
     return ServerPlace(host, port, database, user, password, extra=tuple(sorted(extra.items())))
 
 
 def _is_folder(host: str) -> bool:
     return "/" in host or "\\" in host or host.startswith((".", "~"))
+
+
+def _has_socket(folder: str) -> bool:
+    try:
+        return any(Path(folder).glob(".s.PGSQL.*"))
+    except (OSError, ValueError) as e:  # a name no file system takes
+        raise ConnectionStringInvalid(value=f"DBSrvr={folder[:100]}", detail=str(getattr(e, "strerror", e))) from None
 
 
 def _split_server(server: str) -> tuple[str, str]:

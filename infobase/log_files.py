@@ -251,8 +251,12 @@ def _texts(values: Sequence[str | Parsed]) -> Iterator[str]:
             yield from _texts(value[1:])
 
 
+_MOST_DIGITS = 18
+"""Of numbers of sessions, rows and the like; a longer one is none."""
+
+
 def _int(value: str) -> int:
-    return int(value) if value.isascii() and value.isdecimal() else 0
+    return int(value) if value.isascii() and value.isdecimal() and len(value) <= _MOST_DIGITS else 0
 
 
 def _uuid(value: str) -> uuid.UUID | None:

@@ -68,8 +68,8 @@ LIMIT_BYTES = 2 << 30
 """Of address space, over what the process has at the start."""
 LIMIT_RESIDENT = 512 << 20
 """Of memory really used over one input, at its highest. The dearest honest one is the key of a sealed dump: 256 MB."""
-_MAX_SEED, _MAX_PLAIN = 300_000, 50_000
-"""Bytes: of a real file that serves as a seed, and of a kept input that is not packed."""
+_MAX_SEED, _MAX_INPUT, _MAX_PLAIN = 300_000, 4 << 20, 50_000
+"""Bytes: of a real file that serves as a seed, of a changed input, and of a kept one that is not packed."""
 WATCH_SECONDS = 300.0
 """After so long by the clock over one input a process that waits for ever, or heeds no signal, is killed."""
 
@@ -445,7 +445,8 @@ def fuzz(
         while done < rounds or time.monotonic() < end:
             done += 1
             change = random.choice((scattered, *reader.mutations, *reader.mutations))
-            try_one(reader, change(random.choice(pool), random.choice(pool), random), path, findings)
+            made = change(random.choice(pool), random.choice(pool), random)
+            try_one(reader, made[:_MAX_INPUT], path, findings)
     return findings
 
 

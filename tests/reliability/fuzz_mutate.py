@@ -235,9 +235,13 @@ def _changed(tree: Any, theirs: Any, random: Random) -> Any:
     return tree
 
 
+_MOST_PLACES = 20_000
+"""What is doubled again and again would have more than memory has."""
+
+
 def _places(tree: Any) -> list[tuple[Any, Any]]:
     found, todo = [], [tree]
-    while todo:
+    while todo and len(found) < _MOST_PLACES:
         holder = todo.pop()
         keys = list(holder) if isinstance(holder, dict) else range(len(holder)) if isinstance(holder, list) else ()
         for key in keys:
@@ -247,7 +251,9 @@ def _places(tree: Any) -> list[tuple[Any, Any]]:
 
 
 def _values(tree: Any) -> list[Any]:
-    return [copy.deepcopy(tree), *(copy.deepcopy(holder[key]) for holder, key in _places(tree)[:50])]
+    places = _places(tree)
+    few = places[:50] if len(places) < _MOST_PLACES else []
+    return [None, *(copy.deepcopy(holder[key]) for holder, key in few)]
 
 
 def _deep(value: Any, times: int, random: Random) -> Any:
