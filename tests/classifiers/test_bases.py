@@ -107,13 +107,15 @@ def content(session: Session) -> dict[str, list[tuple[str, ...]]]:
 
 def fill(session: Session, folder: Path) -> None:
     write_small_ed807(folder / "ed807.zip", banks=30)
-    load(
-        session, "banks", folder / "ed807.zip", options={"accept_closures": True}
-    )  # the base may hold whole directories
-    load(session, "okof", put(folder, "okof.xml", OKOF_XML))
-    load(session, "okved2", put(folder, "data-20240201-x.csv", OKVED_CSV, "cp1251"))
-    load(session, "rates", put(folder, "daily.xml", RATES_XML, "cp1251"))
-    load(session, "calendar", put(folder, "calendar.xml", CALENDAR_XML))
+    small = {
+        "banks": folder / "ed807.zip",
+        "okof": put(folder, "okof.xml", OKOF_XML),
+        "okved2": put(folder, "data-20240201-x.csv", OKVED_CSV, "cp1251"),
+        "rates": put(folder, "daily.xml", RATES_XML, "cp1251"),
+        "calendar": put(folder, "calendar.xml", CALENDAR_XML),
+    }
+    for kind, file in small.items():  # the base may hold whole directories
+        load(session, kind, file, options={"accept_closures": True})
     for kind in ("oksm", "okv", "okei", "okopf"):
         load(session, kind, builtin_file(KINDS[kind]), name="builtin")
 
